@@ -1,0 +1,1 @@
+"""Synthetic outside worlds, the demonstration, and the benchmarks."""

@@ -1,0 +1,1 @@
+"""Seeded generators of files in a publisher's real layout."""

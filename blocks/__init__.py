@@ -1,0 +1,1 @@
+"""Where data and secrets are: a block is configuration, `check()` and `connect()`."""

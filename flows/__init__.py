@@ -1,0 +1,1 @@
+"""One file per source, read top to bottom as the life of a drop."""

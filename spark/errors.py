@@ -1,0 +1,105 @@
+"""What goes wrong with data.
+
+DataError
+├── UnknownWrapping      bytes that no wrapping, or not the expected one, explains
+├── Damaged              a wrapping or file that does not hold together
+├── Undecryptable        no key fits, or the integrity check failed
+├── Unsafe               a member name that escapes, an expansion beyond the bounds
+├── UnknownFormat        no reader fits
+├── Unreadable           a file that its reader cannot make sense of
+├── CountMismatch        records in, and Raw plus rejected, differ
+├── MissingColumns       a mapping names a column that the file does not have
+├── ConflictingKeys      one drop says two different things about one key
+├── TooManyRejected      more records rejected than the source allows
+├── UnexpectedMember     a file in a drop that the source's declaration does not know
+└── TableMoved           somebody else committed to the table first (retryable)
+"""
+
+from typing import ClassVar
+
+
+class DataError(Exception):
+    """Something is wrong with data. `what` names file, wrapping, member or table; `todo` says what to do."""
+
+    todo: ClassVar[str] = "Look at the file"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what}. {self.todo}"
+
+
+class UnknownWrapping(DataError):
+    """Bytes that no wrapping, or not the expected one, explains."""
+
+    todo = "Look at the first bytes; if the party changed how it packs, change what the source expects"
+
+
+class Damaged(DataError):
+    """A wrapping or file that does not hold together."""
+
+    todo = "Ask the party to send it again; the landed bytes are kept"
+
+
+class Undecryptable(DataError):
+    """No key fits, or the integrity check failed."""
+
+    todo = "Check the PGP key block against the key the party encrypts to; nothing of it was kept"
+
+
+class Unsafe(DataError):
+    """A member name that escapes, or an expansion beyond the bounds."""
+
+    todo = "Look at the archive before raising a bound; nothing of it was kept"
+
+
+class UnknownFormat(DataError):
+    """No reader fits."""
+
+    todo = "Name the format"
+
+
+class Unreadable(DataError):
+    """A file that its reader cannot make sense of."""
+
+    todo = "Check the reader's options against the file's first lines"
+
+
+class CountMismatch(DataError):
+    """The records that went in are not the rows and rejects that came out."""
+
+    todo = "Nothing was committed; look at the part named here for a stray quote or a wrong dialect"
+
+
+class MissingColumns(DataError):
+    """A mapping names a column that the file does not have."""
+
+    todo = "Compare the file's header with the source's mapping"
+
+
+class ConflictingKeys(DataError):
+    """One drop says two different things about one key."""
+
+    todo = "Nothing was published; look at the records named here and ask the party which is right"
+
+
+class TooManyRejected(DataError):
+    """More records were rejected than the source allows."""
+
+    todo = "Nothing was committed; look at the rejected records, then correct the reader or raise the limit"
+
+
+class UnexpectedMember(DataError):
+    """A file in a drop that the source's declaration does not know."""
+
+    todo = "Add it to the source's datasets or to what it ignores"
+
+
+class TableMoved(DataError):
+    """Somebody else committed to the table first."""
+
+    todo = "The run computes it again by itself"
+    retryable = True
