@@ -1,0 +1,82 @@
+# Everything a developer and CI run. `make` alone lists it.
+PYTHON ?= python3
+SIZE ?= small
+PYTEST_ARGS ?=
+LOCK_ARGS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+# Spark's Python workers take the system's interpreter otherwise.
+export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
+
+.DELETE_ON_ERROR:
+.PHONY: help env jars tools test lint format demo lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+env: .venv/.java .venv/.project ## the environment in .venv: the locked packages, inlet itself, Java
+
+# Stamps: each is as new as what it was made from, so that nothing is done twice.
+.venv/.java: deployments/setup/java.sh | $(BIN)/pip
+	@deployments/setup/java.sh
+	@touch $@
+
+.venv/.locked: requirements.lock | $(BIN)/pip
+	@echo "Installing requirements.lock into .venv"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+# setuptools, which builds it, is in the lock: nothing unhashed is fetched for it.
+.venv/.project: pyproject.toml .venv/.locked
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# pip is what `venv` writes last, so a half-made environment is made again.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "inlet needs Python 3.11 or newer: install it (apt-get install python3.11-venv, dnf install python3.11," \
+			"brew install python@3.11), then run: make env PYTHON=python3.11." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+jars: env build/jars/.copied ## the jars with which Spark reads s3a://, in build/jars
+
+build/jars/.copied: spark/jars/pom.xml | env
+	@command -v mvn >/dev/null || deployments/setup/debian.sh maven || { \
+		echo "Spark's S3 jars come by Maven: install it (apt-get, dnf or brew install maven), then run make jars again." >&2; exit 1; }
+	@rm -rf build/jars
+	@mvn -q -B -f spark/jars/pom.xml dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/build/jars"
+	@touch $@
+
+# Without root or Debian nothing is installed and nothing said: a test that misses its tool skips with the reason.
+tools: env ## what the tests need beyond Python: sshd, gpg, chromium, Spark's S3 jars
+	@deployments/setup/debian.sh openssh-server openssh-client gnupg chromium || true
+	@if command -v mvn >/dev/null || deployments/setup/debian.sh maven; then $(MAKE) --no-print-directory jars; fi
+
+test: env tools ## all tests; PYTEST_ARGS="-k nppes" for some, INLET_REALDATA=<folder> for those on real files
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: env ## formatting, style, types, and which package may import which
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: env ## format the code and fix what can be fixed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+demo: env ## a source from SFTP to the common schema on this machine
+	$(BIN)/python -m bench.demo
+
+bench-%: env ## a benchmark, bench/%.py; SIZE=small unless told
+	$(BIN)/python -m bench.$* --size $(SIZE)
+
+# Pins stay as they are unless LOCK_ARGS="--upgrade" or "--upgrade-package NAME".
+lock: ## requirements.lock from pyproject.toml, by uv
+	@command -v uv >/dev/null || { echo "The lock is made by uv: pip install uv, then run make lock again." >&2; exit 1; }
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev $(LOCK_ARGS) \
+		pyproject.toml -o requirements.lock
+
+clean: ## remove what was built and the tools' caches, not .venv
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
