@@ -1,0 +1,120 @@
+"""convert: staged parts to Raw, lossless, what does not parse kept beside it."""
+
+import os
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from pydantic import BaseModel
+
+from spark.convert import REJECTED, Converted, Target, convert_file, convert_parts, grouped, raw_schema
+from spark.errors import TooManyRejected
+from spark.parts import StagedFile
+from spark.readers import Reader
+from spark.session import session
+from spark.tables import Mark
+from tasks.retrying import RETRY
+from tasks.run import Run, current
+from tasks.source import Drop
+from tasks.unwrap import Parts, clean
+
+SPARK_FROM = 1024**3
+"""Bytes of plaintext in a file from which Spark distributes its parts; below, this process is faster."""
+
+
+class RawDataset(BaseModel, frozen=True):
+    """What one dataset of a drop has in Raw: records = rows + rejected."""
+
+    rows: int
+    rejected: int
+    reasons: dict[str, int]
+    nulls: dict[str, int]
+
+
+class Raw(BaseModel, frozen=True):
+    """A drop that is in Raw, by dataset."""
+
+    drop: Drop
+    fingerprint: str
+    datasets: dict[str, RawDataset]
+
+
+@task(task_run_name="convert {parts.drop}", cache_policy=NO_CACHE, **RETRY)
+def convert(parts: Parts) -> Raw:
+    """Turn a drop's parts into Raw, or answer with what is committed."""
+    run = current()
+    if not parts.up_to_date:
+        to_raw(parts, run)
+        clean(run.lake, parts.drop, run.id)
+    return committed(parts.drop, parts.fingerprint, run)
+
+
+def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM) -> None:
+    """Convert every dataset, then replace the drop in each `rejected` and `raw` table.
+
+    Raises `TooManyRejected` where a dataset's share of rejected records is above the source's limit; then, as after any
+    other error, nothing is committed.
+    """
+    source, drop = run.source, parts.drop
+    done = {name: _dataset(files, name, drop, run, spark_from) for name, files in parts.datasets.items()}
+    for name, converted in done.items():
+        if converted.rejected > source.reject_limit * converted.records:
+            reasons = ", ".join(f"{n:,} × {reason}" for reason, n in converted.reasons.items())
+            raise TooManyRejected(
+                f"{source.slug} {drop} {name}: {converted.rejected:,} of {converted.records:,} records ({reasons})"
+            )
+    gone = [name for name in source.datasets if name not in done and _mark(name, drop, run)]
+    for name, converted in {**done, **dict.fromkeys(gone, Converted())}.items():
+        mark = run.mark(
+            parts.fingerprint,
+            datasets=sorted(done),
+            rows=converted.rows,
+            rejected=converted.rejected,
+            reasons=converted.reasons,
+            nulls=converted.nulls,
+        )
+        here = {"_drop": drop.key}
+        columns = parts.datasets[name][0].columns if name in done else ()
+        rejected, raw = source.table("rejected", name), source.table("raw", name)
+        run.tables.replace(rejected, REJECTED, here, converted.rejects, mark=("drop", drop.key, mark))
+        run.tables.replace(raw, raw_schema(columns), here, converted.files, mark=("drop", drop.key, mark))
+
+
+def committed(drop: Drop, fingerprint: str, run: Run) -> Raw:
+    """What Raw has of a drop, as made from the inputs of this fingerprint."""
+    marks = {name: _mark(name, drop, run) for name in run.source.datasets}
+    return Raw(
+        drop=drop,
+        fingerprint=fingerprint,
+        datasets={
+            name: RawDataset.model_validate({field: mark[field] for field in RawDataset.model_fields})
+            for name, mark in marks.items()
+            if mark and name in mark["datasets"]
+        },
+    )
+
+
+def _mark(name: str, drop: Drop, run: Run) -> Mark | None:
+    return run.tables.marks(run.source.table("raw", name), "drop").get(drop.key)
+
+
+def _dataset(files: tuple[StagedFile, ...], name: str, drop: Drop, run: Run, spark_from: int) -> Converted:
+    reader = run.source.datasets[name].reader
+    folders = [run.tables.folder(run.source.table(zone, name)) for zone in ("raw", "rejected")]
+    done = Converted()
+    for staged in files:
+        to = Target(drop=drop.key, file=staged.file, columns=staged.columns, rows=folders[0], rejects=folders[1])
+        if sum(part.bytes for part in staged.parts) >= spark_from:
+            done += _on_spark(staged, reader, to, run)
+        else:
+            done += convert_file(staged.parts, reader, to, run.lake.fs(), os.cpu_count() or 1)
+    return done
+
+
+def _on_spark(staged: StagedFile, reader: Reader, to: Target, run: Run) -> Converted:
+    """The same function, shipped to where Spark has cores; only what comes back from this one collect counts."""
+    context = session(run.lake.environment()).sparkContext
+    groups = grouped(staged.parts, context.defaultParallelism)
+    root = run.lake.fs().unstrip_protocol
+    urls = [[part.model_copy(update={"path": root(part.path)}) for part in group] for group in groups]
+    results = context.parallelize(urls, len(urls)).map(lambda group: convert_parts(group, reader, to)).collect()
+    return sum(results, Converted())

@@ -1,0 +1,111 @@
+"""What has landed: one manifest a drop, written last and by conditional put, so that what it lists is there."""
+
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from blocks.lake import Lake
+from blocks.place import RemoteFile
+from tasks.source import Drop, Kind, Source
+
+
+class LandedFile(BaseModel, frozen=True):
+    """One landed file: `path` below the lake's root, and what the outside said of it; `sha256` in hexadecimal."""
+
+    name: str
+    path: str
+    size: int
+    mtime: datetime | None
+    sha256: str
+
+    def is_still(self, file: RemoteFile) -> bool:
+        """Whether the outside shows the file that landed."""
+        return (self.name, self.size, self.mtime) == (file.name, file.size, file.mtime)
+
+
+class Revision(BaseModel, frozen=True):
+    """One state of a drop; a file re-published under its name makes the next."""
+
+    number: int
+    as_of: datetime
+    kind: Kind
+    files: tuple[LandedFile, ...]
+    run: str
+    landed_at: datetime
+
+
+class Manifest(BaseModel, frozen=True):
+    """All revisions of one drop, and which of them went all the way, in which run; `failed` is the last error."""
+
+    source: str
+    drop: str
+    revisions: tuple[Revision, ...] = ()
+    finished: int = 0
+    failed: str | None = None
+
+    @property
+    def latest(self) -> Revision:
+        """The revision that counts."""
+        return self.revisions[-1]
+
+    def as_drop(self) -> Drop:
+        """The drop as it landed."""
+        files = tuple(RemoteFile(name=f.name, size=f.size, mtime=f.mtime) for f in self.latest.files)
+        return Drop(
+            source=self.source,
+            key=self.drop,
+            as_of=self.latest.as_of,
+            kind=self.latest.kind,
+            revision=self.latest.number,
+            files=files,
+        )
+
+
+def folder(source: str, drop: str | None = None) -> tuple[str, ...]:
+    """Path, below the lake's root, of a source's landed drops or of one."""
+    return ("landed", source, *([encoded(drop)] if drop else []))
+
+
+def encoded(name: str) -> str:
+    """A name as one path segment that no file system misreads."""
+    return quote(name, safe="") if name.strip(".") else name.replace(".", "%2E")
+
+
+def read(lake: Lake, source: str, drop: str) -> tuple[Manifest, str] | None:
+    """A drop's manifest and its version, which `write` wants back."""
+    found = lake.read(lake.path(*folder(source, drop), "_manifest.json"))
+    return (Manifest.model_validate_json(found[0]), found[1]) if found else None
+
+
+def write(lake: Lake, manifest: Manifest, version: str | None) -> None:
+    """Put a manifest in the place of the version that was read, None for the first; raises `Conflict`."""
+    path = lake.path(*folder(manifest.source, manifest.drop), "_manifest.json")
+    lake.put(path, manifest.model_dump_json(indent=1).encode(), version)
+
+
+def landed(lake: Lake, source: Source) -> dict[str, Manifest]:
+    """The manifests of all drops of a source that landed, by drop."""
+    fs, root = lake.fs(), lake.path(*folder(source.slug))
+    if not fs.exists(root):
+        return {}
+    fs.invalidate_cache(root)
+    paths = [f"{path}/_manifest.json" for path in fs.ls(root, detail=False) if not path.endswith("_seen.json")]
+    contents = fs.cat(paths, on_error="omit") if paths else {}
+    manifests = [Manifest.model_validate_json(content) for content in contents.values()]
+    return {manifest.drop: manifest for manifest in manifests}
+
+
+def settle(lake: Lake, drop: Drop, *, error: str | None = None) -> None:
+    """Note in a landed drop's manifest that it went all the way, or what went wrong."""
+    found = read(lake, drop.source, drop.key)
+    if found is None:
+        return
+    manifest, version = found
+    finished = manifest.finished if error else drop.revision
+    write(lake, manifest.model_copy(update={"finished": finished, "failed": error}), version)
+
+
+def now() -> datetime:
+    """Our clock, in UTC."""
+    return datetime.now(UTC)

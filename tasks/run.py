@@ -1,0 +1,89 @@
+"""The run that tasks work for: whose drops, in which lake, by whose order. Set by `ingest`, read by every task."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from blocks.drive import Drive
+from blocks.errors import Misconfigured
+from blocks.lake import Lake
+from blocks.place import Place
+from blocks.sftp import SftpServer
+from spark.tables import Tables
+from tasks.source import Source
+
+PLACES: tuple[type[Place], ...] = (SftpServer, Drive)
+"""The access methods, in the order in which a block of a source's name is looked for."""
+
+Zone = Literal["landed", "raw", "transformed"]
+ZONES: tuple[Zone, ...] = ("landed", "raw", "transformed")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a source's flow. `id` stands in paths of what it writes, so that runs never meet."""
+
+    source: Source
+    lake: Lake
+    id: str
+    start_from: Zone | None = None
+    force: bool = False
+    tables: Tables = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tables", Tables(self.lake.catalog_properties(), self.lake.url()))
+
+    def place(self) -> Place:
+        """The block that says where the source is; raises `Misconfigured` where there is none."""
+        return load_place(self.source.at)
+
+    def redoes(self, zone: Zone | None) -> bool:
+        """Whether the stage that reads `zone`, None for the outside, is done again though it is up to date."""
+        return self.force and (ZONES.index(zone) if zone else -1) >= (
+            ZONES.index(self.start_from) if self.start_from else 0
+        )
+
+    def mark(self, fingerprint: str, **more: object) -> dict[str, Any]:
+        """The content of a mark."""
+        return {"fingerprint": fingerprint, "run": self.id, **more}
+
+
+_current: ContextVar[Run] = ContextVar("run")
+
+
+def current() -> Run:
+    """The run that the calling task works for."""
+    return _current.get()
+
+
+@contextmanager
+def running(run: Run) -> Iterator[Run]:
+    """Make `run` the current one."""
+    token = _current.set(run)
+    try:
+        yield run
+    finally:
+        _current.reset(token)
+
+
+def load_place(name: str) -> Place:
+    """The block of this name among all access methods; raises `Misconfigured` where there is none."""
+    for kind in PLACES:
+        try:
+            return kind.load(name)  # type: ignore[return-value]
+        except ValueError:
+            continue
+    kinds = ", ".join(str(kind._block_type_slug) for kind in PLACES)
+    raise Misconfigured(f"there is no block named {name!r} of a type that says where files are ({kinds})")
+
+
+def load_lake() -> Lake:
+    """The lake's block: the one named by `INLET_LAKE`, else `lake`; raises `Misconfigured` where there is none."""
+    name = os.environ.get("INLET_LAKE", "lake")
+    try:
+        return Lake.load(name)  # type: ignore[return-value]
+    except ValueError as error:
+        raise Misconfigured(f"there is no lake block named {name!r}") from error

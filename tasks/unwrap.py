@@ -1,0 +1,130 @@
+"""unwrap: Landed to staged parts, every wrapping peeled in one pass."""
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import BinaryIO
+
+import fsspec
+import zstandard
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from pydantic import BaseModel
+
+from blocks.lake import Lake
+from spark.errors import DataError, UnexpectedMember
+from spark.parts import Part, Piece, StagedFile
+from spark.readers import Reader
+from tasks.decompress import spooler
+from tasks.manifest import encoded
+from tasks.retrying import RETRY
+from tasks.run import Run, current
+from tasks.source import Drop, Source, fingerprint
+from tasks.transfer import Landed
+from tasks.wrappings import peel
+
+CORES = 2
+_IN_FLIGHT = 4
+
+
+class Parts(BaseModel, frozen=True):
+    """A drop's plain files, cut into parts, by dataset; none where Raw is up to date with `fingerprint`."""
+
+    drop: Drop
+    fingerprint: str
+    up_to_date: bool
+    datasets: dict[str, tuple[StagedFile, ...]] = {}
+
+
+@task(task_run_name="unwrap {landed.drop}", cache_policy=NO_CACHE, **RETRY)
+def unwrap(landed: Landed, expect: Sequence[str]) -> Parts:
+    """Peel and cut a landed drop; wrappings other than `expect`, outermost first, are an error."""
+    run = current()
+    made_from = fingerprint(
+        *(f.sha256 for f in landed.files), landed.drop.as_of, *expect, *sorted(run.source.datasets.items())
+    )
+    if is_raw(landed.drop, made_from, run) and not run.redoes("landed"):
+        return Parts(drop=landed.drop, fingerprint=made_from, up_to_date=True)
+    return Parts(
+        drop=landed.drop,
+        fingerprint=made_from,
+        up_to_date=False,
+        datasets=stage(landed, run.source, run.lake, run.id, expect),
+    )
+
+
+def is_raw(drop: Drop, made_from: str, run: Run) -> bool:
+    """Whether every dataset of the drop is in Raw as made from this; each one's mark names them all."""
+    marks = {
+        name: run.tables.marks(run.source.table("raw", name), "drop").get(drop.key) for name in run.source.datasets
+    }
+    done = {name: mark for name, mark in marks.items() if mark and mark["fingerprint"] == made_from}
+    return bool(done) and all(done.keys() >= set(mark["datasets"]) for mark in done.values())
+
+
+def stage(
+    landed: Landed, source: Source, lake: Lake, run: str, expect: Sequence[str] | None
+) -> dict[str, tuple[StagedFile, ...]]:
+    """Write the parts of every file of a drop below `staged/<source>/<drop>/<run>`; of each dataset its files.
+
+    Raises `UnexpectedMember` for a plain file that the source neither reads nor ignores, and what peeling, cutting and
+    the lake raise. Nothing is listed, and so nothing counts, before the last wrapping has proved whole.
+    """
+    fs, folder = lake.fs(), staged_folder(lake, landed.drop, run)
+    fs.makedirs(folder, exist_ok=True)
+    found: dict[str, list[StagedFile]] = {name: [] for name in source.datasets}
+    with ThreadPoolExecutor(CORES) as pool:
+        for file in landed.files:
+            with fs.open(lake.path(*file.path.split("/")), "rb") as stream:
+                for member, plain in peel(stream, file.name, spool=spooler(fs, folder), expect=expect):
+                    dataset = source.dataset(member.name)
+                    if dataset is None:
+                        if source.ignored(member.name):
+                            continue
+                        raise UnexpectedMember(f"{source.slug} {landed.drop}: {member.path}")
+                    prefix = f"{folder}/{dataset}-{len(found[dataset])}"
+                    reader = source.datasets[dataset].reader
+                    found[dataset].append(_cut(plain, member.path, reader, fs, prefix, pool))
+    return {name: tuple(files) for name, files in found.items() if files}
+
+
+def clean(lake: Lake, drop: Drop, run: str) -> None:
+    """Remove what a run staged for a drop."""
+    folder = staged_folder(lake, drop, run)
+    if lake.fs().exists(folder):
+        lake.fs().rm(folder, recursive=True)
+
+
+def staged_folder(lake: Lake, drop: Drop, run: str) -> str:
+    """Where a run stages a drop."""
+    return lake.path("staged", drop.source, encoded(drop.key), run)
+
+
+def _cut(
+    stream: BinaryIO, file: str, reader: Reader, fs: fsspec.AbstractFileSystem, prefix: str, pool: ThreadPoolExecutor
+) -> StagedFile:
+    """Cut one plain file; compressing and writing goes on in the pool, a bounded number of parts at a time."""
+    parts: list[Part] = []
+    columns: tuple[str, ...] = ()
+    writing: deque[Future[Part]] = deque()
+    try:
+        for number, piece in enumerate(reader.cut(stream)):
+            columns = piece.columns
+            if len(writing) == _IN_FLIGHT:
+                parts.append(writing.popleft().result())
+            writing.append(pool.submit(_write, piece, fs, f"{prefix}-{number:06}.zst"))
+        parts += [future.result() for future in writing]
+    except DataError as error:
+        raise error if file in error.what else type(error)(f"{file}: {error.what}") from error
+    return StagedFile(file=file, columns=columns, parts=tuple(parts))
+
+
+def _write(piece: Piece, fs: fsspec.AbstractFileSystem, path: str) -> Part:
+    fs.pipe_file(path, zstandard.ZstdCompressor(level=1).compress(piece.data))
+    return Part(
+        path=path,
+        offset=piece.offset,
+        first_record=piece.first_record,
+        records=piece.records,
+        bytes=len(piece.data),
+    )
