@@ -1,16 +1,23 @@
 """What every access method offers: a block that lists and opens."""
 
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
 
 from prefect.blocks.core import Block
 from pydantic import BaseModel
 
+from blocks.errors import NotThere
+
 
 class RemoteFile(BaseModel, frozen=True):
-    """A file at an outside party. `name` is relative to the place, with `/`; `size` in bytes; `mtime` in UTC."""
+    """A file at an outside party.
+
+    `name` is relative to the place, with `/`, as `text_of` makes it; `size` in bytes; `mtime` in UTC.
+    """
 
     name: str
     size: int
@@ -18,7 +25,7 @@ class RemoteFile(BaseModel, frozen=True):
 
 
 class Remote(Protocol):
-    """An open connection to a place."""
+    """An open connection to a place. One thread at a time uses it; connect once more for another."""
 
     def list(self) -> Iterator[RemoteFile]:
         """Every file below the place's root, in one pass, without a stat for each."""
@@ -29,16 +36,61 @@ class Remote(Protocol):
         ...
 
 
-class Place(Block):
+class Place(Block, ABC):  # with ABC as a base Prefect does not offer it in the UI
     """A place where an outside party leaves files. Subclasses: one an access method."""
-
-    _is_abstract = True
 
     def check(self) -> None:
         """Raise a `PlaceError` that says in one sentence what is wrong, or return."""
         with self.connect() as remote:
             next(iter(remote.list()), None)
 
+    @abstractmethod
     def connect(self) -> AbstractContextManager[Remote]:
         """Open a connection; several may be open at once."""
-        raise NotImplementedError
+
+
+# A file name is bytes to a server and text to us (pydantic, JSON, Arrow), and not all bytes are UTF-8. A byte
+# that is not stands as U+EF80…U+EFFF (the private use that MirBSD's OPTU-8 makes of these code points); where
+# a name holds one of these characters itself, its three bytes are written so: the way back is exact.
+_TO_PRIVATE = {0xDC00 + byte: 0xEF00 + byte for byte in range(0x80, 0x100)}
+_FROM_PRIVATE = {private: surrogate for surrogate, private in _TO_PRIVATE.items()}
+_PRIVATE = re.compile("[\uef80-\uefff]")
+
+
+def text_of(name: bytes) -> str:
+    """The text for a file name as a server has it: always valid Unicode, and `bytes_of` gives `name` back."""
+    text = _PRIVATE.sub(
+        lambda found: found[0].encode().decode("ascii", "surrogateescape"),
+        name.decode("utf-8", "surrogateescape"),
+    )
+    return text.translate(_TO_PRIVATE)
+
+
+def bytes_of(name: str) -> bytes:
+    """The bytes of a file name that `text_of` made."""
+    return name.translate(_FROM_PRIVATE).encode("utf-8", "surrogateescape")
+
+
+def shown(name: bytes) -> str:
+    """The text of a name in one line, for a message."""
+    text = text_of(name)
+    return text if text.isprintable() else repr(text)
+
+
+def inside(name: str, where: str) -> bytes:
+    """The bytes of a name that stays below the root of the place `where`.
+
+    Raises `NotThere` for one that is empty, absolute, or holds `.`, `..`, an empty step or NUL.
+    """
+    steps = name.split("/")
+    if "\0" in name or any(step in {"", ".", ".."} for step in steps):
+        raise NotThere(f"{name!r} is not a file name below {where}")
+    return bytes_of(name)
+
+
+def instant(seconds: float | None) -> datetime | None:
+    """The UTC instant of a POSIX time; None where the server gives none, or one that no calendar has."""
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

