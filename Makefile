@@ -66,7 +66,7 @@ format: env ## format the code and fix what can be fixed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-demo: env ## a source from SFTP to the common schema on this machine
+demo: env ## a synthetic month of NPPES, from a folder to checked Parquet
 	$(BIN)/python -m bench.demo
 
 bench-%: env ## a benchmark, bench/%.py; SIZE=small unless told

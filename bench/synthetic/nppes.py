@@ -1213,20 +1213,27 @@ def main_csv(rows: int, seed: int, path: Path, dirty: bool = True, era: Era = "2
     return World._delivery(path, "full", world.start, None, counts, size, {})
 
 
+def publish(rows: int, seed: int, folder: Path) -> World:
+    """Write what the outside world publishes in a month: a full file, two weeks and the deactivation report.
+
+    The first week has the same as_of as the full file: a tie for the reader to resolve.
+    """
+    world = World(seed, rows)
+    end, week = world.start, timedelta(days=7)
+    world.monthly(end, folder)
+    world.weekly(end - timedelta(days=6), end, folder)
+    world.weekly(end + timedelta(days=1), end + week, folder)
+    world.deactivations(end + timedelta(days=2), folder)
+    return world
+
+
 def _main(
     rows: Annotated[int, typer.Option(help="Providers in the monthly file.", min=1)],
     out: Annotated[Path, typer.Option(help="Folder to write into.", file_okay=False)],
     seed: Annotated[int, typer.Option(help="Equal seeds give equal bytes.", min=0)] = 1,
 ) -> None:
     """Write one monthly file, two weeklies and a deactivation report; say as JSON lines what they hold."""
-    world = World(seed, rows)
-    end, week = world.start, timedelta(days=7)
-    world.monthly(end, out)
-    # The first weekly has the same as_of as the monthly file: a tie for the reader to resolve.
-    world.weekly(end - timedelta(days=6), end, out)
-    world.weekly(end + timedelta(days=1), end + week, out)
-    world.deactivations(end + timedelta(days=2), out)
-    for delivery in world.deliveries:
+    for delivery in publish(rows, seed, out).deliveries:
         typer.echo(json.dumps(dataclasses.asdict(delivery), default=str))
 
 
