@@ -116,8 +116,9 @@ class _Layout:
 
     def place(self, member: Member) -> str:
         archives = [i for i, wrapping in enumerate(member.wrappings) if wrapping in ("zip", "tar")]
-        within = member.names[archives[0] + 1 :] if archives else (posixpath.basename(member.name),)
-        path = "/".join(within)
+        # a name whose wrapping holds one file gives way to that file's; one whose wrapping is an archive is a folder
+        within = [member.names[i] for i in archives[1:]] + [member.name]
+        path = "/".join(within) if archives else posixpath.basename(member.name)
         folders = _folders(path)
         # An archive may hold a file `a/b` and a file `a/b/c`: the later one is kept beside, its slashes encoded.
         if path in self._folders or not self._files.isdisjoint(folders):

@@ -1,0 +1,155 @@
+"""`inlet`: the stages on local paths and URLs, with no server; an engineer's bench tool."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from blocks.errors import PlaceError
+from spark.errors import DataError
+from spark.readers import Csv, Excel
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer exports only what stands below it
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Format = Annotated[str | None, typer.Option("--format", help="csv or excel; else by the file's ending.")]
+Options = Annotated[list[str] | None, typer.Option("-o", help="An option of the reader, such as delimiter=';'.")]
+
+
+@app.command()
+def transfer(source: str, target: str, as_json: AsJson = False) -> None:
+    """Copy one file, hashing it on the way."""
+    from tasks.transfer import fetch
+
+    size, sha256 = fetch(source, target)
+    _show({"source": source, "target": target, "bytes": size, "sha256": sha256}, as_json)
+
+
+@app.command()
+def unwrap(
+    file: str,
+    outdir: str,
+    key: Annotated[Path | None, typer.Option(help="A private PGP key, armored.")] = None,
+    expect: Annotated[list[str] | None, typer.Option(help="A wrapping that must be there, outermost first.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Peel every wrapping of a file: its members, with bytes and SHA-256. A key's passphrase is INLET_PASSPHRASE."""
+    from tasks.decompress import extract
+    from tasks.local import keyring
+
+    with keyring(key) as decrypt:
+        members = extract(file, outdir, decrypt=decrypt, expect=expect)
+    _show({"file": file, "members": [m.model_dump(mode="json") for m in members]}, as_json)
+
+
+@app.command()
+def convert(
+    file: str,
+    out: str,
+    fmt: Format = None,
+    option: Options = None,
+    rejects: Annotated[str | None, typer.Option(help="Where records that do not parse go.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Convert a file, peeled of its wrappings, to one Parquet file."""
+    from tasks.local import convert_file
+
+    _show(convert_file(file, out, _reader(file, fmt, option), rejects).model_dump(), as_json)
+
+
+@app.command()
+def profile(file: str, fmt: Format = None, option: Options = None, as_json: AsJson = False) -> None:
+    """Count what a file holds, column by column; shows no value."""
+    from tasks.local import look
+
+    _show(look(file, _reader(file, fmt, option)).model_dump(), as_json)
+
+
+@app.command()
+def new(
+    sample: str,
+    name: Annotated[str | None, typer.Option(help="The source's slug; else from the file's name.")] = None,
+    flows: Annotated[Path, typer.Option(help="The folder that the flow's file is written to.")] = Path("flows"),
+    as_json: AsJson = False,
+) -> None:
+    """Draft a source from a sample of its files: a flow that runs as written, and its entry for prefect.yaml."""
+    from tasks.new import draft
+
+    _show(draft(sample, name, flows).model_dump(mode="json"), as_json)
+
+
+@app.command()
+def status(
+    lake: Annotated[str, typer.Option(envvar="INLET_LAKE_ROOT", help="The lake's root.")] = "lake",
+    as_json: AsJson = False,
+) -> None:
+    """Per source: the last drop, what is pending, what failed."""
+    from blocks.lake import Lake
+    from tasks.source import sources
+    from tasks.status import standing
+
+    found = standing(sources().values(), Lake(root=lake))
+    _show({"lake": lake, "sources": [s.model_dump(mode="json") for s in found]}, as_json)
+
+
+def main() -> None:
+    """Run the command: exit code 0, or 1 and one line on stderr."""
+    try:
+        code = app(standalone_mode=False)
+    except UsageError as error:
+        sys.exit(_one_line("UsageError", f"{error}; see inlet --help"))
+    except (PlaceError, DataError, ValueError, OSError) as error:
+        sys.exit(_one_line(type(error).__name__, str(error)))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(kind: str, message: str) -> str:
+    return f"{kind}: {' '.join(message.split())}"
+
+
+def _reader(file: str, fmt: str | None, options: Sequence[str] | None) -> Csv | Excel | None:
+    from tasks.local import reader_for
+
+    if not fmt and not options:
+        return None
+    return reader_for(file, fmt, dict(option.partition("=")[::2] for option in options or []))
+
+
+def _show(result: Mapping[str, object], as_json: bool) -> None:
+    """One JSON object; or a table of what is a list, under a line for each thing else."""
+    console = Console(markup=False, highlight=False)
+    if as_json:
+        console.print_json(data=result)
+        return
+    for key, value in result.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            table = Table(box=None, header_style="bold")
+            for column in value[0]:
+                table.add_column(column, overflow="fold")
+            for row in value:
+                table.add_row(*map(_cell, row.values()))
+            console.print(table)
+        else:
+            console.print(f"{key}: {_cell(value)}", soft_wrap=True)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool() | str():
+            return str(value)
+        case int():
+            return f"{value:,}"
+        case dict():
+            return ", ".join(f"{k}: {_cell(v)}" for k, v in value.items())
+        case list() | tuple():
+            return ", ".join(map(_cell, value))
+        case _:
+            return str(value)

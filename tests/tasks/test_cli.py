@@ -1,0 +1,191 @@
+"""The `inlet` command as a person runs it: a process, its exit code, and what it prints."""
+
+import csv
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from bench.synthetic.nppes import World, main_csv
+from tests.servers import GpgKey
+
+INLET = Path(sys.executable).parent / "inlet"
+
+
+def inlet(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
+
+    return subprocess.run(
+        [INLET, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **env},
+    )
+
+
+def files() -> set[Path]:
+    return {path for path in Path.cwd().rglob("*") if path.is_file()}
+
+
+def said(*arguments: object, **env: str) -> dict[str, object]:
+    done = inlet(*arguments, "--json", **env)
+    assert done.returncode == 0, done.stderr
+    result: dict[str, object] = json.loads(done.stdout)
+    return result
+
+
+def test_transfer_copies_and_hashes(tmp_path: Path) -> None:
+    source, target = tmp_path / "a b.bin", tmp_path / "copy.bin"
+    source.write_bytes(bytes(range(256)) * 5000)
+    result = said("transfer", source, target)
+    assert target.read_bytes() == source.read_bytes()
+    assert (result["bytes"], result["sha256"]) == (1_280_000, hashlib.sha256(source.read_bytes()).hexdigest())
+
+
+def test_transfer_takes_no_password_in_a_url(tmp_path: Path) -> None:
+    done = inlet("transfer", "https://me:secret@127.0.0.1/file", tmp_path / "x")
+    assert done.returncode == 1
+    assert "secret" not in done.stderr
+
+
+def test_unwrap_gives_every_member_with_its_hash(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "drop.zip", "w") as archive:
+        archive.writestr("in/a.csv.gz", gzip.compress(b"a,b\n1,2\n"))
+        archive.writestr("b.txt", b"text")
+    result = said("unwrap", tmp_path / "drop.zip", tmp_path / "out")
+    members = {m["path"]: m for m in result["members"]}  # type: ignore[attr-defined]
+    assert {path: m["bytes"] for path, m in members.items()} == {"in/a.csv": 8, "b.txt": 4}
+    for path, member in members.items():
+        assert hashlib.sha256((tmp_path / "out" / path).read_bytes()).hexdigest() == member["sha256"]
+
+
+def test_unwrap_decrypts_with_a_key(tmp_path: Path, gpg_key: GpgKey) -> None:
+    (tmp_path / "public.asc").write_text(gpg_key.public_key)
+    (tmp_path / "private.asc").write_text(gpg_key.private_key)
+    (tmp_path / "claims.csv").write_text("a,b\n1,2\n")
+    command = [
+        "gpg",
+        "--homedir",
+        str(tmp_path),
+        "--batch",
+        "--quiet",
+        "--recipient-file",
+        str(tmp_path / "public.asc"),
+    ]
+    subprocess.run(
+        [*command, "--output", str(tmp_path / "claims.csv.pgp"), "--encrypt", str(tmp_path / "claims.csv")], check=True
+    )
+    result = said(
+        *("unwrap", tmp_path / "claims.csv.pgp", tmp_path / "out", "--key", tmp_path / "private.asc"),
+        INLET_PASSPHRASE=gpg_key.passphrase,
+    )
+    assert [m["path"] for m in result["members"]] == ["claims.csv"]  # type: ignore[attr-defined]
+    assert inlet("unwrap", tmp_path / "claims.csv.pgp", tmp_path / "none").returncode == 1
+    assert not list((tmp_path / "none").glob("*"))
+
+
+def test_convert_keeps_every_record(tmp_path: Path) -> None:
+    delivery = main_csv(1000, seed=3, path=tmp_path / "npidata.csv")
+    result = said(
+        *("convert", tmp_path / "npidata.csv", tmp_path / "o.parquet", "-o", "fallback=latin-1"),
+        *("--rejects", tmp_path / "r.parquet"),
+    )
+    assert (result["rows"], result["rejected"]) == (delivery.well_formed, delivery.malformed)
+    rows, rejects = pq.read_table(tmp_path / "o.parquet"), pq.read_table(tmp_path / "r.parquet")
+    assert rows.column_names[:3] == ["_file", "_record", "npi"]
+    assert rows.column_names[2:] == result["columns"]
+    assert rows.num_rows == delivery.well_formed
+    assert rejects.num_rows == delivery.malformed
+    with (tmp_path / "npidata.csv").open(encoding="latin-1", newline="") as text:
+        records = list(csv.reader(text))[1:]
+    assert [records[n - 1][0] for n in rows["_record"].to_pylist()] == rows["npi"].to_pylist()
+    assert all(len(records[n - 1]) != 330 for n in rejects["_record"].to_pylist())
+
+
+def test_convert_peels_and_takes_a_dialect(tmp_path: Path) -> None:
+    (tmp_path / "x.txt.gz").write_bytes(gzip.compress("nom|ville\nZoé|'a|b'\n".encode("latin-1")))
+    options = ["--format", "csv", "-o", "delimiter=|", "-o", "quote='", "-o", "encoding=latin-1"]
+    said("convert", tmp_path / "x.txt.gz", tmp_path / "x.parquet", *options)
+    assert pq.read_table(tmp_path / "x.parquet").select(["nom", "ville"]).to_pylist() == [
+        {"nom": "Zoé", "ville": "a|b"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["convert", "missing.csv", "o.parquet"], "FileNotFoundError"),
+        (["convert", "two.zip", "o.parquet"], "UnexpectedMember"),
+        (["convert", "broken.csv.gz", "o.parquet"], "Damaged"),
+        (["convert", "a.csv", "o.parquet", "--format", "cobol"], "UnknownFormat"),
+        (["convert", "a.csv", "o.parquet", "-o", "delimeter=;"], "UnknownFormat"),
+        (["convert", "bytes.csv", "o.parquet", "-o", "quote="], ""),
+        (["convert"], "UsageError"),
+        (["frobnicate"], "UsageError"),
+        (["unwrap", "a.csv", "out", "--expect", "gz"], "ValueError"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_an_error_is_one_line_and_leaves_nothing(
+    arguments: list[str], error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("a,b\n1,2\n")
+    Path("bytes.csv").write_bytes(b"a,b\n\xff,2\n")
+    Path("broken.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n" * 1000)[:-20])
+    with zipfile.ZipFile("two.zip", "w") as archive:
+        archive.writestr("a.csv", "a\n1\n")
+        archive.writestr("b.csv", "b\n1\n")
+    before = files()
+    done = inlet(*arguments)
+    if not error:  # rejected, not an error
+        assert done.returncode == 0
+        return
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{error}: ")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert files() == before
+
+
+def test_profile_counts_and_shows_no_value(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text('id,Full Name\n1,SECRETNAME\n2,""\n3,\n')
+    result = said("profile", tmp_path / "p.csv")
+    name = result["columns"][1]  # type: ignore[index]
+    assert name == {
+        "name": "full_name",
+        "original": "Full Name",
+        "nulls": 1,
+        "empties": 1,
+        "distinct": 2,
+        "shortest": 0,
+        "longest": 10,
+    }
+    assert "SECRETNAME" not in inlet("profile", tmp_path / "p.csv").stdout
+
+
+def test_status_of_an_empty_lake(tmp_path: Path) -> None:
+    result = said("status", "--lake", tmp_path / "lake")
+    nppes = next(s for s in result["sources"] if s["source"] == "nppes")  # type: ignore[attr-defined]
+    assert (nppes["landed"], nppes["last_drop"], nppes["pending"], nppes["failed"]) == (0, None, [], {})
+
+
+def test_new_drafts_a_source_that_reads_its_sample(tmp_path: Path) -> None:
+    world = World(2, 300)
+    sample = world.monthly(world.start, tmp_path).path
+    result = said("new", sample, "--name", "weekly-npi", "--flows", tmp_path)
+    drafted = tmp_path / "weekly_npi.py"
+    assert result["expect"] == ["zip"]
+    assert {"npidata_pfile", "othername_pfile"} <= set(result["datasets"])  # type: ignore[call-overload]
+    scope: dict[str, object] = {"__name__": "flows.weekly_npi"}
+    exec(compile(drafted.read_text(), drafted, "exec"), scope)
+    again = inlet("new", sample, "--name", "weekly-npi", "--flows", tmp_path)
+    assert (again.returncode, again.stderr.split(":")[0]) == (1, "FileExistsError")
