@@ -76,7 +76,9 @@ def summary(lake: "Lake", source: "Source", new: int) -> Table:
     marks = [mark for name in raw.values() for mark in tables.marks(name, "drop").values()]
     why: Counter[str] = sum((Counter(mark["reasons"]) for mark in marks), Counter())
     held: Counter[str] = sum((Counter(m["reasons"]) for m in tables.marks("held.provider", "drop").values()), Counter())
-    table = Table("zone", "what", Column("count", justify="right"), "where", box=box.SIMPLE_HEAD)
+    table = Table(
+        Column("zone"), "what", Column("count", justify="right"), Column("where", no_wrap=True), box=box.SIMPLE_HEAD
+    )
     files = sum(len(m.latest.files) for m in manifests)
     table.add_row("landed", f"files, {new} of them new", f"{files:,}", f"{LAKE}/landed/{source.slug}")
     for dataset, name in raw.items():

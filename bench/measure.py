@@ -29,7 +29,7 @@ def measure(
 ) -> Result:
     """Run a command to its end; raises `CalledProcessError` where it fails.
 
-    RSS is sampled every 50 ms over the tree, shared pages counted in each process; CPU time is the sum over all processes.
+    RSS is sampled every 50 ms over the tree, pages that processes share counted in each; CPU time is that of them all.
     """
     started = time.monotonic()
     process = psutil.Popen(command, stdout=subprocess.DEVNULL, env=env)

@@ -87,36 +87,40 @@ class Target(BaseModel, frozen=True):
     rejects: str
 
 
-def convert_pieces(
-    pieces: Iterable[Piece], reader: Reader, to: Target, fs: fsspec.AbstractFileSystem | None = None
-) -> Converted:
-    """Parse pieces of one file and write what parses and what does not.
+def parse(pieces: Iterable[Piece], reader: Reader, file: str) -> Iterator[tuple[pa.Table, list[Rejected]]]:
+    """Rows, under the lake's names and with `_record` in front, and rejected records of each piece of one file.
 
     Raises `CountMismatch` where rows and rejected are not the records that the cutter counted, and what the reader
     raises, naming the file and the byte at which the piece begins.
     """
+    for piece in pieces:
+        try:
+            table, rejected = reader.read(piece)
+            if piece.records is not None and table.num_rows + len(rejected) != piece.records:
+                counts = f"{table.num_rows:,} rows and {len(rejected):,} rejected"
+                raise CountMismatch(f"{piece.records:,} records were cut, but {counts} came out")
+        except DataError as error:
+            raise type(error)(f"{file}, part at byte {piece.offset:,}: {error.what}") from error
+        yield table.rename_columns(["_record", *normalise(piece.columns)]), rejected
+
+
+def convert_pieces(
+    pieces: Iterable[Piece], reader: Reader, to: Target, fs: fsspec.AbstractFileSystem | None = None
+) -> Converted:
+    """Parse pieces of one file and write what parses and what does not; raises what `parse` raises."""
     schema = raw_schema(to.columns)
-    names = schema.names[3:]
     done = Converted()
     with ParquetWriter(to.rows, schema, fs) as rows, ParquetWriter(to.rejects, REJECTED, fs) as rejects:
-        for piece in pieces:
-            try:
-                table, rejected = reader.read(piece)
-                if piece.records is not None and table.num_rows + len(rejected) != piece.records:
-                    counts = f"{table.num_rows:,} rows and {len(rejected):,} rejected"
-                    raise CountMismatch(f"{piece.records:,} records were cut, but {counts} came out")
-            except DataError as error:
-                raise type(error)(f"{to.file}, part at byte {piece.offset:,}: {error.what}") from error
-            table = table.rename_columns(["_record", *names])
+        for table, rejected in parse(pieces, reader, to.file):
             done += Converted(
                 records=table.num_rows + len(rejected),
                 rows=table.num_rows,
                 reasons=Counter(r.reason for r in rejected),
-                nulls={name: table[name].null_count for name in names},
+                nulls={name: table[name].null_count for name in table.column_names[1:]},
             )
-            rows.write(_constant(table, {"_drop": to.drop, "_file": to.file}))
+            rows.write(with_constants(table, {"_drop": to.drop, "_file": to.file}))
             if rejected:
-                rejects.write(_rejected_table(rejected, to))
+                rejects.write(rejected_table(rejected, to.drop, to.file))
         return done + Converted(files=tuple(rows.close()), rejects=tuple(rejects.close()))
 
 
@@ -159,16 +163,14 @@ def _pieces(parts: Sequence[Part], columns: Sequence[str], fs: fsspec.AbstractFi
         )
 
 
-def _constant(table: pa.Table, values: dict[str, str]) -> pa.Table:
+def with_constants(table: pa.Table, values: dict[str, str]) -> pa.Table:
     """The table with columns of one value each in front."""
     for position, (name, value) in enumerate(values.items()):
         table = table.add_column(position, name, pa.repeat(pa.scalar(value), table.num_rows))
     return table
 
 
-def _rejected_table(rejected: Sequence[Rejected], to: Target) -> pa.Table:
-    rows = [
-        {"_drop": to.drop, "_file": to.file, "_record": r.record, "_reason": r.reason, "_text": r.text}
-        for r in rejected
-    ]
+def rejected_table(rejected: Sequence[Rejected], drop: str, file: str) -> pa.Table:
+    """Rejected records of one file as rows of `REJECTED`."""
+    rows = [{"_drop": drop, "_file": file, "_record": r.record, "_reason": r.reason, "_text": r.text} for r in rejected]
     return pa.Table.from_pylist(rows, REJECTED)

@@ -16,6 +16,7 @@ MAX_RECORD = 16 * 1024 * 1024
 """Bytes that a record may span before it is taken for a quote left open."""
 
 _READ = 1024 * 1024
+_FIRST = 64 * 1024  # bytes that are looked at for a header
 _LF, _CR = 10, 13
 
 
@@ -68,7 +69,7 @@ class Records:
     def one(self) -> bytes:
         """The next record that is not blank, with its line end; b"" at the end of the stream."""
         while True:
-            found = self._find(64 * 1024)
+            found = self._find(_FIRST)
             if not len(found.ends):
                 return b""
             data = self._pass(int(found.ends[0]))
@@ -85,6 +86,8 @@ class Records:
         wanted = size
         while True:
             self._fill(wanted)
+            if self._ended and self._quote is not None and self._carry.count(self._quote) % 2:
+                raise Unreadable(f"the file ends within quotes, in a record after byte {self.offset:,}")
             found = lines(self._carry, self._quote, final=self._ended)
             if len(found.ends) or self._ended:
                 return found

@@ -95,7 +95,7 @@ class TooManyRejected(DataError):
 class UnexpectedMember(DataError):
     """A file in a drop that the source's declaration does not know."""
 
-    todo = "Add it to the source's datasets or to what it ignores"
+    todo = "Declare it as a dataset or as ignored; a single file can be unwrapped first"
 
 
 class TableMoved(DataError):

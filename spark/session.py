@@ -16,6 +16,8 @@ appender.stderr.name = stderr
 appender.stderr.target = SYSTEM_ERR
 appender.stderr.layout.type = PatternLayout
 appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
+logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
+logger.gateway.level = error
 """
 
 _SECRETS = ("fs.s3a.access.key", "fs.s3a.secret.key", "fs.s3a.session.token")
@@ -29,7 +31,8 @@ def jars() -> list[str]:
 
 
 def session(environment: Mapping[str, str] | None = None) -> SparkSession:
-    """The running session, or a new one: `local[*]` unless `INLET_SPARK_MASTER` names another master.
+    """The running session, or a new one: `local[*]` unless `INLET_SPARK_MASTER` names another master; its driver
+    has `INLET_SPARK_MEMORY` (2g).
 
     `environment` holds the lake's `AWS_*` variables: the JVM and the Python workers inherit them, so that no secret
     stands in a configuration. Spark copies keys from the environment into Hadoop's; they are taken out again.
@@ -48,6 +51,7 @@ def session(environment: Mapping[str, str] | None = None) -> SparkSession:
         SparkSession.Builder()
         .appName("inlet")
         .master(os.environ.get("INLET_SPARK_MASTER", "local[*]"))
+        .config("spark.driver.memory", os.environ.get("INLET_SPARK_MEMORY", "2g"))
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.speculation", "false")

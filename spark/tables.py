@@ -14,6 +14,8 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.expressions import And, BooleanExpression, EqualTo, In
 from pyiceberg.table import ALWAYS_TRUE, FileScanTask, Table
+from pyiceberg.table.refs import MAIN_BRANCH
+from pyiceberg.table.update import AssertRefSnapshotId
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from spark.errors import TableMoved
@@ -51,7 +53,7 @@ class Tables:
         return self._catalog
 
     def folder(self, name: str) -> str:
-        """The URL below which the data files of a table such as `raw.nppes.npidata` stand."""
+        """The URL below which the data files of a table such as `raw.nppes_npidata` stand."""
         return f"{self._root}/{name.replace('.', '/')}/data"
 
     def get(self, name: str) -> Table | None:
@@ -117,7 +119,10 @@ class Tables:
         with table.transaction() as change:
             with change.update_schema() as columns:
                 columns.union_by_name(schema)
-            if self.files(name, **where):
+            # where nothing is deleted and nothing added, pyiceberg asks for no snapshot: a race would not be seen
+            now = {"ref": MAIN_BRANCH, "snapshot-id": table.metadata.current_snapshot_id}
+            change._apply((), (AssertRefSnapshotId.model_validate(now),))
+            if any(table.scan(row_filter=_filter(where)).plan_files()):
                 change.delete(_filter(where), snapshot_properties=summary)
             if files:
                 change.add_files([f.url for f in files], snapshot_properties=summary, check_duplicate_files=False)

@@ -122,7 +122,7 @@ def _mapped(view: DataFrame, mapping: Mapping, schema: Schema, source: str) -> D
     expressions = {name: e if isinstance(e, Expression) else Expression(e, e) for name, e in mapping.columns.items()}
     given = {c.name: expressions.get(c.name, Expression("NULL", "NULL")) for c in schema.columns}
     used = set(re.findall(r"\w+", " ".join(e.sql for e in given.values())))
-    read = [name for name in view.columns if name in used]
+    read = [f"`{name}`" for name in view.columns if name in used]
     missing = [
         f"CASE WHEN {c.name} IS NULL{unless_deleted} THEN '{c.name} is required' END"
         for c in schema.columns
@@ -154,7 +154,7 @@ def _mapped(view: DataFrame, mapping: Mapping, schema: Schema, source: str) -> D
             *("_reason", "CASE WHEN _reason IS NOT NULL THEN to_json(_raw) END AS _raw", "_nulled"),
         )
     except AnalysisException as error:
-        raise MissingColumns(f"{source} to {schema}: {str(error).splitlines()[0]}") from error
+        raise MissingColumns(f"{source} to {schema}: {str(error).strip().splitlines()[0]}") from error
 
 
 def _write(batches: Iterator[pa.RecordBatch], *, schema: Schema, into: str, held_into: str) -> Iterator[pa.RecordBatch]:
@@ -214,8 +214,9 @@ def _like_the_row_before(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     values = column.combine_chunks()
     here, before = values.slice(1), values.slice(0, len(values) - 1)
     equal = pc.fill_null(pc.equal(here, before), False)
-    neither = pc.and_(pc.is_null(here), pc.is_null(before))
-    result: npt.NDArray[np.bool_] = pc.or_(equal, neither).to_numpy(zero_copy_only=False)
+    neither = pc.and_(pc.is_null(here, nan_is_null=True), pc.is_null(before, nan_is_null=True))
+    alike = pc.and_(neither, pc.equal(pc.is_null(here), pc.is_null(before)))  # a NaN is like a NaN, not like a null
+    result: npt.NDArray[np.bool_] = pc.or_(equal, alike).to_numpy(zero_copy_only=False)
     return result
 
 

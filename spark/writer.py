@@ -2,12 +2,14 @@
 
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.spec import AbstractBufferedFile
 
 from spark.parts import DataFile
 
@@ -97,10 +99,11 @@ class ParquetWriter:
         if kind is not None and self._open is not None:
             path, writer, stream = self._open
             self._open = None
-            writer.close()
-            discard = getattr(stream, "discard", None)
-            if discard is not None:
-                discard()  # aborts the multipart upload
+            with suppress(Exception):  # the error that led here is the one to be told
+                writer.close()
+            if isinstance(stream, AbstractBufferedFile):
+                stream.discard()  # aborts the multipart upload
+                stream.closed = True  # or it fails when it is collected
             else:
                 stream.close()  # type: ignore[attr-defined]
                 self._fs.rm(path)

@@ -9,10 +9,11 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, TypeAdapter
 
-from blocks.errors import Conflict
+from blocks.errors import Conflict, NotThere
 from blocks.lake import Lake
 from blocks.place import Remote, RemoteFile
 from tasks.manifest import Manifest, folder, landed, now
+from tasks.retrying import RETRY
 from tasks.run import current
 from tasks.source import Delivery, Drop, Source
 
@@ -41,7 +42,7 @@ class _Seen(BaseModel, frozen=True):
 _Listing = TypeAdapter(dict[str, _Seen])
 
 
-@task(task_run_name="discover", cache_policy=NO_CACHE)
+@task(task_run_name="discover", cache_policy=NO_CACHE, **RETRY)
 def discover() -> Offer:
     """List what the running source offers."""
     run = current()
@@ -65,7 +66,7 @@ def offered(source: Source, remote: Remote, lake: Lake) -> Offer:
         if delivery.inside:
             try:
                 date = _date_inside(delivery, remote, files)
-            except (zipfile.BadZipFile, LookupError) as error:
+            except (zipfile.BadZipFile, LookupError, NotThere) as error:
                 pending.append(Pending(key=key, reason=f"{files[0].name} is not whole: {error}"))
                 continue
         drops.append(
@@ -103,7 +104,7 @@ def _look(source: Source, files: Iterable[RemoteFile], lake: Lake) -> dict[str, 
             file=file, since=before[file.name].since if _held_still(before.get(file.name), file) else now()
         )
         for file in files
-        if any(delivery.date(file.name) for delivery in source.deliveries)
+        if any(delivery.date(file) for delivery in source.deliveries)
     }
     if seen != before:
         with suppress(Conflict):  # another run has just listed the same place, and its listing serves as well
@@ -122,7 +123,7 @@ def _by_drop(
     found: dict[str, dict[Delivery, tuple[datetime, list[RemoteFile]]]] = {}
     for file in sorted(files, key=lambda f: f.name):
         for delivery in source.deliveries:
-            if date := delivery.date(file.name):
+            if date := delivery.date(file):
                 by_delivery = found.setdefault(date.strftime(delivery.key), {})
                 by_delivery.setdefault(delivery, (date, []))[1].append(file)
                 break

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from typing import cast
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from prefect import Flow, flow, get_run_logger, runtime
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -24,11 +26,13 @@ from prefect.states import Cancelling, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import BaseModel
 
+from blocks.errors import PlaceError
+from spark.errors import DataError
 from tasks import manifest
 from tasks.discover import Offer, Pending, discover
 from tasks.run import Run, Zone, load_lake, running
 from tasks.source import Drop, Source
-from tasks.unwrap import clean
+from tasks.unwrap import clean, sweep
 
 Selection = str | list[str] | None
 Period = str | int | None
@@ -71,19 +75,22 @@ def ingest(source: Source) -> Callable[[Callable[[Drop], None]], Flow[..., objec
             """Bring drops of the source into the lake.
 
             Args:
-                drops: Keys of the drops to do, one or a list; empty: whatever is new or unfinished.
-                since: Only drops that speak of this day, month or year or later, such as 2025-01.
-                until: Only drops that speak of this day, month or year or earlier, the whole of it.
-                start_from: The zone that is read: landed, raw or transformed; empty: the outside.
-                force: Do the stages from there on again although they are up to date.
-                dry_run: Log the plan and stop.
+                drops: Key of a drop, such as 2026-11, or a list of keys. Empty: what is new, changed or unfinished.
+                since: A day, month or year, such as 2025-01: only drops that speak of it or of later, landed ones too.
+                until: A day, month or year, such as 2025-06: only drops that speak of it or of earlier.
+                start_from: Read from this zone of the lake and ask nobody outside. Without drops, since and until:
+                    every drop that has landed.
+                force: Do every stage from start_from on again, also where it is up to date.
+                dry_run: Only show the plan, in the log and as an artifact.
             """
             run = Run(source=source, lake=load_lake(), id=_run_id(), start_from=start_from, force=force)
             with running(run):
                 planned = plan(run, drops, since, until)
                 _log_plan(run, planned)
+                if not dry_run:
+                    sweep(run.lake, source)
                 if dry_run or not planned.drops:
-                    return Completed(message=_summary(planned, dry_run))
+                    return Completed(message=_summary(planned))
                 if runtime.deployment.name == "ingest":
                     failures = asyncio.run(_dispatch(run, planned.drops))
                 else:
@@ -111,7 +118,7 @@ def plan(run: Run, drops: Selection = None, since: Period = None, until: Period 
     With a selection or a period, every landed drop in it counts too: what is up to date is not done again. With
     `start_from` nobody outside is asked. Raises `ValueError` for keys that nobody knows and for periods that are none.
     """
-    wanted = [drops] if isinstance(drops, str) else drops
+    wanted = None if not drops else [drops] if isinstance(drops, str) else drops
     first, last = period(since)[0] if since else None, period(until)[1] if until else None
     offer = Offer(drops=(), pending=()) if run.start_from else discover()
     landed = manifest.landed(run.lake, run.source)
@@ -122,7 +129,7 @@ def plan(run: Run, drops: Selection = None, since: Period = None, until: Period 
     if wanted is not None:
         if unknown := sorted(set(wanted) - known.keys()):
             waiting = {p.key: p.reason for p in offer.pending}
-            why = "; ".join(f"{key}: {waiting.get(key, 'neither offered nor landed')}" for key in unknown)
+            why = "; ".join(f"{key}: {waiting.get(key) or _unknown(key, known)}" for key in unknown)
             raise ValueError(f"{run.source.slug} cannot do {why}")
         known = {key: known[key] for key in wanted}
     inside = [
@@ -156,23 +163,31 @@ def period(text: str | int) -> tuple[datetime, datetime]:
     raise ValueError(f"{text!r} is no day, month or year, such as 2025-12-31, 2025-12 or 2025")
 
 
+def _unknown(key: str, known: Mapping[str, Drop]) -> str:
+    """Why a key cannot be done, with the keys that may be meant, else the latest."""
+    latest = sorted(known, key=lambda k: known[k].order, reverse=True)[:3]
+    meant = get_close_matches(key, known, cutoff=0.8) or latest
+    return "neither offered nor landed" + (f" (there is {', '.join(meant)})" if meant else "")
+
+
 def _in_process(run: Run, drops: Sequence[Drop], life: Callable[[Drop], None]) -> dict[str, str]:
     """Do drops one after the other; why each of the failed ones failed."""
     failures = {}
     for drop in drops:
         try:
             life(drop)
+            manifest.settle(run.lake, drop)
         except Exception as error:  # whatever stops one drop stops no other
             failures[drop.key] = _in_a_line(error)
-            _logger().exception("%s %s failed", run.source.slug, drop)
+            known = isinstance(error, PlaceError | DataError)  # whose message says it all
+            _logger().error("%s %s failed: %s", run.source.slug, drop, failures[drop.key], exc_info=not known)
             manifest.settle(run.lake, drop, error=failures[drop.key])
+        finally:
             clean(run.lake, drop, run.id)
-        else:
-            manifest.settle(run.lake, drop)
     return failures
 
 
-def _in_a_line(error: Exception) -> str:
+def _in_a_line(error: BaseException) -> str:
     """An error as the plan, the manifest and `inlet status` show it; the whole of a foreign one is in the log."""
     first = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__}: {first[:500]}"
@@ -192,12 +207,20 @@ async def _dispatch(run: Run, drops: Sequence[Drop]) -> dict[str, str]:
             poll_interval=2,
         )
 
-    finished = await asyncio.gather(*(one(drop) for drop in drops))
-    return {
-        drop.key: f"{child.state.name}: {child.state.message}" if child.state else "lost"
-        for drop, child in zip(drops, finished, strict=True)
-        if child.state is None or not child.state.is_completed()
-    }
+    finished = await asyncio.gather(*(one(drop) for drop in drops), return_exceptions=True)
+    failures = {drop.key: _why(drop, child) for drop, child in zip(drops, finished, strict=True)}
+    return {key: why for key, why in failures.items() if why}
+
+
+def _why(drop: Drop, child: FlowRun | BaseException) -> str | None:
+    """Why a drop's run did not complete, or None where it did."""
+    if isinstance(child, BaseException):
+        return f"its run is not known to have ended ({_in_a_line(child)})"
+    if child.state is None or child.state.is_completed():
+        return None if child.state else "its run has no state"
+    message = child.state.message or ""
+    said = message.partition(f"{drop.key}: ")[2] if child.state.is_failed() else f"{child.state.name} {message}"
+    return f"{said or message} (run {child.name}, {child.id})"
 
 
 async def _cancel_children(flow: Flow[..., object], flow_run: FlowRun, state: State[object]) -> None:
@@ -217,30 +240,56 @@ async def _cancel_children(flow: Flow[..., object], flow_run: FlowRun, state: St
 def _run_name(source: Source) -> Callable[[], str]:
     def name() -> str:
         given = runtime.flow_run.parameters
-        drops = given.get("drops") or "new drops"
-        what = drops if isinstance(drops, str) else ", ".join(drops)
-        period = "".join(f" {word} {given[word]}" for word in ("since", "until") if given.get(word))
-        start = f" from {given['start_from']}" if given.get("start_from") else ""
-        return f"{source.slug} {what}{period}{start}{' (plan)' if given.get('dry_run') else ''}"
+        drops = given.get("drops") or []
+        keys = [drops] if isinstance(drops, str) else drops
+        times = [f"{word} {given[word]}" for word in ("since", "until") if given.get(word)]
+        what = [", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")] if keys else []
+        start = given.get("start_from")
+        return " ".join(
+            [
+                source.slug,
+                *(what + times or ["all landed drops" if start else "new drops"]),
+                *([f"from {start}"] if start else []),
+                *(["again"] if given.get("force") else []),
+                *(["(plan only)"] if given.get("dry_run") else []),
+            ]
+        )
 
     return name
 
 
 def _log_plan(run: Run, planned: Plan) -> None:
-    lines = [f"| {d} | {d.kind} | {d.as_of:%Y-%m-%d} | {d.revision} | {d.bytes:,} |" for d in planned.drops]
-    lines += [f"| {p.key} | waits: {p.reason} | | | |" for p in planned.pending]
-    for line in lines or ["nothing to do"]:
-        _logger().info("%s plan %s", run.source.slug, line.strip("| "))
-    if lines:
-        table = "\n".join(["| drop | kind | as of | revision | bytes |", "|---|---|---|---|---:|", *lines])
-        create_markdown_artifact(
-            table, key=f"{run.source.slug}-plan", description=f"What this run of {run.source.slug} does"
+    zone = ZoneInfo(run.source.zone)
+    rows: list[dict[str, str | int]] = [
+        {
+            "drop": drop.key,
+            "kind": drop.kind,
+            "as of": f"{drop.as_of.astimezone(zone):%Y-%m-%d}",
+            "revision": drop.revision,
+            "bytes": drop.bytes,
+            "waits for": "",
+        }
+        for drop in planned.drops
+    ]
+    rows += [
+        {"drop": p.key, "kind": "", "as of": "", "revision": "", "bytes": "", "waits for": p.reason}
+        for p in planned.pending
+    ]
+    for row in rows:
+        if row["waits for"]:
+            _logger().info("%(drop)s is left for a later run: %(waits for)s", row)
+        else:
+            _logger().info("%(drop)s: %(kind)s, as of %(as of)s, revision %(revision)d, %(bytes)d bytes", row)
+    if rows:
+        create_table_artifact(
+            rows, key=f"{run.source.slug}-plan", description=f"Drops of {run.source.slug} that this run does, in order"
         )
 
 
-def _summary(planned: Plan, dry_run: bool) -> str:
+def _summary(planned: Plan) -> str:
+    count = len(planned.drops)
     waits = f"; {len(planned.pending)} not complete yet" if planned.pending else ""
-    return (f"Planned {len(planned.drops)} drops" if dry_run and planned.drops else "Nothing is new") + waits
+    return (f"Planned: {count} drop{'s' if count > 1 else ''}" if count else "Nothing is new") + waits
 
 
 def _run_id() -> str:

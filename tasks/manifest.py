@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from pydantic import BaseModel
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from blocks.errors import Conflict
 from blocks.lake import Lake
 from blocks.place import RemoteFile
 from tasks.source import Drop, Kind, Source
@@ -81,7 +83,13 @@ def read(lake: Lake, source: str, drop: str) -> tuple[Manifest, str] | None:
 def write(lake: Lake, manifest: Manifest, version: str | None) -> None:
     """Put a manifest in the place of the version that was read, None for the first; raises `Conflict`."""
     path = lake.path(*folder(manifest.source, manifest.drop), "_manifest.json")
-    lake.put(path, manifest.model_dump_json(indent=1).encode(), version)
+    data = manifest.model_dump_json(indent=1).encode()
+    try:
+        lake.put(path, data, version)
+    except Conflict:  # also where a request was sent twice, as its first answer was lost
+        found = lake.read(path)
+        if found is None or found[0] != data:
+            raise
 
 
 def landed(lake: Lake, source: Source) -> dict[str, Manifest]:
@@ -91,18 +99,30 @@ def landed(lake: Lake, source: Source) -> dict[str, Manifest]:
         return {}
     fs.invalidate_cache(root)
     paths = [f"{path}/_manifest.json" for path in fs.ls(root, detail=False) if not path.endswith("_seen.json")]
-    contents = fs.cat(paths, on_error="omit") if paths else {}
-    manifests = [Manifest.model_validate_json(content) for content in contents.values()]
+    contents = fs.cat(paths, on_error="return").values() if paths else ()
+    found = [content for content in contents if not isinstance(content, FileNotFoundError | NotADirectoryError)]
+    for content in found:
+        if isinstance(content, Exception):  # a drop whose manifest cannot be read must not pass for a new one
+            raise content
+    manifests = [Manifest.model_validate_json(content) for content in found]
     return {manifest.drop: manifest for manifest in manifests}
 
 
+@retry(
+    retry=retry_if_exception_type(Conflict),
+    stop=stop_after_attempt(10),
+    wait=wait_random_exponential(max=2),
+    reraise=True,
+)
 def settle(lake: Lake, drop: Drop, *, error: str | None = None) -> None:
     """Note in a landed drop's manifest that it went all the way, or what went wrong."""
     found = read(lake, drop.source, drop.key)
     if found is None:
         return
     manifest, version = found
-    finished = manifest.finished if error else drop.revision
+    # a drop that was offered as new, but proved to be the bytes that had landed, made no revision
+    done = min(drop.revision, manifest.latest.number)
+    finished = manifest.finished if error else max(manifest.finished, done)
     write(lake, manifest.model_copy(update={"finished": finished, "failed": error}), version)
 
 

@@ -4,7 +4,8 @@ import hashlib
 import importlib
 import pkgutil
 import re
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -46,15 +47,16 @@ class Drop(BaseModel, frozen=True):
 class Delivery(BaseModel, frozen=True):
     """How the names of one kind of drop read.
 
-    `names` matches a whole file name, with a group `date` as `dated` (strptime); `key` names the drop (strftime).
+    `names` matches a whole file name, with a group `date` as `dated` (strptime); `key` names the drop (strftime). Names
+    without a date (`dated` None) are dated by the day on which the party last wrote the file.
     Where the instant stands only in the name of a member of a zip, `inside` matches that, with a group `date` as
     `inside_dated`. Of two deliveries that give one key the one declared first counts.
     """
 
     kind: Kind
     names: str
-    dated: str
-    key: str
+    dated: str | None
+    key: str = "%Y-%m-%d"
     inside: str | None = None
     inside_dated: str = "%Y%m%d"
 
@@ -62,10 +64,16 @@ class Delivery(BaseModel, frozen=True):
     def _names(self) -> re.Pattern[str]:
         return re.compile(self.names)
 
-    def date(self, name: str) -> datetime | None:
-        """The date in a file's name, or None where the name is not this delivery's."""
-        found = self._names.fullmatch(name.rpartition("/")[2])
-        return datetime.strptime(found["date"], self.dated) if found else None
+    def date(self, file: RemoteFile) -> datetime | None:
+        """The date of a file, without a zone, or None where it is not this delivery's."""
+        found = self._names.fullmatch(file.name.rpartition("/")[2])
+        if not found:
+            return None
+        if self.dated:
+            with suppress(ValueError):  # 20260231: not one of ours, and it must not stop those that are
+                return datetime.strptime(found["date"], self.dated)
+            return None
+        return datetime.combine(file.mtime, time.min) if file.mtime else None
 
     def date_inside(self, members: list[str]) -> datetime | None:
         """The date in the name of the first member that `inside` matches."""

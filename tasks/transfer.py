@@ -2,16 +2,18 @@
 
 import hashlib
 import re
+from contextlib import suppress
 from typing import BinaryIO
 
 import fsspec
+from fsspec.spec import AbstractBufferedFile
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel
 
-from blocks.errors import Changed
+from blocks.errors import Changed, Conflict
 from blocks.lake import Lake
-from blocks.place import Place
+from blocks.place import Place, Remote, RemoteFile
 from tasks import manifest
 from tasks.manifest import LandedFile, Manifest, Revision
 from tasks.retrying import RETRY
@@ -49,19 +51,14 @@ def land(drop: Drop, place: Place, lake: Lake, run: str) -> Landed:
     before, version = found or (Manifest(source=drop.source, drop=drop.key), None)
     have = {f.name: f for f in before.latest.files} if before.revisions else {}
     number = len(before.revisions) + 1
-    files = []
-    with place.connect() as remote:
-        for file in drop.files:
-            old = have.get(file.name)
-            if old and old.is_still(file):
-                files.append(old)
-                continue
-            path = "/".join((*manifest.folder(drop.source, drop.key), f"r{number}", manifest.encoded(file.name)))
-            with remote.open(file.name) as stream:
-                size, sha256 = copy(stream, lake.fs(), lake.path(*path.split("/")))
-            if size != file.size:
-                raise Changed(f"{file.name} was {file.size:,} bytes long when listed and gave {size:,}")
-            files.append(LandedFile(name=file.name, path=path, size=size, mtime=file.mtime, sha256=sha256))
+    # its own folder: another run that lands the same revision, or one that died, must not meet these bytes
+    folder = "/".join((*manifest.folder(drop.source, drop.key), f"r{number}-{run[-8:]}"))
+    try:
+        with place.connect() as remote:
+            files = [_send(file, have.get(file.name), remote, lake, folder) for file in drop.files]
+    except BaseException:
+        _remove(lake, folder)
+        raise
     same = {f.sha256 for f in files} == {f.sha256 for f in have.values()}
     revision = Revision(
         number=before.latest.number if same else number,
@@ -73,24 +70,55 @@ def land(drop: Drop, place: Place, lake: Lake, run: str) -> Landed:
     )
     revisions = (*before.revisions[:-1], revision) if same else (*before.revisions, revision)
     after = before.model_copy(update={"revisions": revisions})
-    manifest.write(lake, after, version)
+    try:
+        manifest.write(lake, after, version)
+    except Conflict:
+        _remove(lake, folder)
+        raise
     return Landed(drop=after.as_drop(), files=revision.files)
 
 
+def _send(file: RemoteFile, old: LandedFile | None, remote: Remote, lake: Lake, folder: str) -> LandedFile:
+    """Bring one file into `folder`, unless `old`, which landed before, proves to be it."""
+    if old and old.is_still(file):
+        return old
+    path = f"{folder}/{manifest.encoded(file.name)}"
+    with remote.open(file.name) as stream:
+        size, sha256 = copy(stream, lake.fs(), lake.path(*path.split("/")))
+    if size != file.size:
+        raise Changed(f"{file.name} was {file.size:,} bytes long when listed and gave {size:,}")
+    if old and old.sha256 == sha256:
+        lake.fs().rm_file(lake.path(*path.split("/")))
+        return old.model_copy(update={"mtime": file.mtime})
+    return LandedFile(name=file.name, path=path, size=size, mtime=file.mtime, sha256=sha256)
+
+
+def _remove(lake: Lake, folder: str) -> None:
+    """Remove what this run landed; whatever that meets, the error that led here is the one to be told."""
+    with suppress(Exception):
+        lake.fs().rm(lake.path(*folder.split("/")), recursive=True)
+
+
 def copy(stream: BinaryIO, fs: fsspec.AbstractFileSystem, path: str) -> tuple[int, str]:
-    """Stream to an object that appears whole or, on S3, not at all; its size in bytes and SHA-256 in hexadecimal."""
+    """Stream to an object; its size in bytes and SHA-256 in hexadecimal. After an error there is no object."""
     digest, size = hashlib.sha256(), 0
     fs.makedirs(fs._parent(path), exist_ok=True)
-    with fs.open(path, "wb") as sink:
-        try:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-                sink.write(chunk)
-                size += len(chunk)
-        except BaseException:
-            if hasattr(sink, "discard"):
-                sink.discard()
-            raise
+    sink = fs.open(path, "wb")
+    try:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+            sink.write(chunk)
+            size += len(chunk)
+        sink.close()
+    except BaseException:
+        with suppress(Exception):  # the error that led here is the one to be told
+            if isinstance(sink, AbstractBufferedFile):
+                sink.discard()  # aborts the multipart upload
+                sink.closed = True  # or it begins another one when it is collected
+            else:
+                sink.close()
+                fs.rm_file(path)
+        raise
     return size, digest.hexdigest()
 
 

@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
 
 import fsspec
@@ -20,7 +21,7 @@ from spark.parts import Part, Piece, StagedFile
 from spark.readers import Reader
 from tasks.decompress import spooler
 from tasks.decrypt import Decrypt, decrypter
-from tasks.manifest import encoded
+from tasks.manifest import encoded, now
 from tasks.retrying import RETRY
 from tasks.run import Run, current
 from tasks.source import Drop, Source, fingerprint
@@ -45,7 +46,7 @@ def unwrap(landed: Landed, expect: Sequence[str]) -> Parts:
     """Peel and cut a landed drop; wrappings other than `expect`, outermost first, are an error."""
     run = current()
     made_from = fingerprint(
-        *(f.sha256 for f in landed.files), landed.drop.as_of, *expect, *sorted(run.source.datasets.items())
+        *(f.sha256 for f in landed.files), landed.drop.as_of.isoformat(), *expect, *sorted(run.source.datasets.items())
     )
     if is_raw(landed.drop, made_from, run) and not run.redoes("landed"):
         return Parts(drop=landed.drop, fingerprint=made_from, up_to_date=True)
@@ -111,6 +112,22 @@ def clean(lake: Lake, drop: Drop, run: str) -> None:
     folder = staged_folder(lake, drop, run)
     if lake.fs().exists(folder):
         lake.fs().rm(folder, recursive=True)
+
+
+def sweep(lake: Lake, source: Source, older_than: timedelta = timedelta(days=1)) -> None:
+    """Remove what runs that were killed have staged for a source; a run that lives has staged something since."""
+    fs, root = lake.fs(), lake.path("staged", source.slug)
+    newest: dict[str, datetime] = {}
+    for path, info in fs.find(root, detail=True).items():
+        if info["type"] != "file":  # as SeaweedFS shows an empty folder
+            continue
+        run = "/".join(path.removeprefix(f"{root}/").split("/")[:2])
+        written = info["LastModified"] if lake.on_s3 else datetime.fromtimestamp(info["mtime"], UTC)
+        newest[run] = max(written, newest.get(run, written))
+    for run, latest in newest.items():
+        if now() - latest > older_than:
+            with suppress(FileNotFoundError):  # another run sweeps as well
+                fs.rm(f"{root}/{run}", recursive=True)
 
 
 def staged_folder(lake: Lake, drop: Drop, run: str) -> str:

@@ -1,0 +1,278 @@
+"""The whole path as a deployment: the documented commands against real servers, from SFTP to S3."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import SecretStr
+
+from bench.synthetic.nppes import World
+from blocks.lake import Lake
+from blocks.sftp import SftpServer
+from flows.nppes import NPPES
+from spark.tables import Tables
+from tasks.manifest import landed
+from tests.servers import S3, PrefectServer, Sshd, require, running
+
+ROOT = Path(__file__).parents[2]
+DAY = timedelta(days=1)
+START = date(2026, 11, 8)
+DONE = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A Prefect server with a worker on the pool, the party's folder, and the lake."""
+
+    server: PrefectServer
+    env: dict[str, str]
+    home: Path
+    outside: Path
+    lake: Lake
+    secrets: tuple[str, ...]
+
+    def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "prefect", *arguments],
+            cwd=ROOT,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+
+    def api(self, path: str, **query: Any) -> Any:
+        """Everything that a filter endpoint has to give."""
+        found: list[Any] = []
+        while page := httpx.post(
+            f"{self.server.api_url}/{path}/filter", json={"limit": 200, "offset": len(found), **query}, timeout=30
+        ).json():
+            found += page
+        return found
+
+    def run(self, deployment: str, *parameters: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """`prefect deployment run --watch`; the run that it made and the runs which that one started."""
+        before = {run["id"] for run in self.api("flow_runs")}
+        done = self.prefect("deployment", "run", deployment, "--watch", *parameters)
+        new = [run for run in self.api("flow_runs") if run["id"] not in before]
+        (parent,) = [run for run in new if not run["parent_task_run_id"] and not run["auto_scheduled"]]
+        assert parent["state_type"] in DONE, done.stdout
+        assert (done.returncode == 0) == (parent["state_type"] == "COMPLETED"), done.stdout
+        return parent, [run for run in new if run["parent_task_run_id"]]
+
+
+def until(condition: Callable[[], Any], seconds: float) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.5)
+    return found
+
+
+@pytest.fixture(scope="module")
+def site(prefect_server: PrefectServer, sshd: Sshd, s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    require("java", "there is no Java")
+    require(ROOT / "build" / "jars", "Spark's S3 jars are not in build/jars: make jars")
+    home = tmp_path_factory.mktemp("deployed")
+    outside = sshd.folder / "nppes"
+    outside.mkdir()
+    lake = Lake(
+        root=f"s3://{s3.bucket()}/lake",
+        catalog=SecretStr(f"sqlite:///{home}/catalog.db?timeout=60"),
+        credentials=s3.credentials,
+    )
+    env = prefect_server.env | {"PYTHONPATH": str(ROOT), "INLET_SCRATCH": str(home)}
+    private_key = SecretStr(sshd.private_key)
+    secrets = (s3.secret_key, sshd.private_key.splitlines()[2], f"{home}/catalog.db?timeout")
+    site = Site(prefect_server, env, home, outside, lake, secrets)
+    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
+        lake.save("lake")
+        SftpServer(
+            host=sshd.host,
+            port=sshd.port,
+            user=sshd.user,
+            private_key=private_key,
+            host_key=sshd.host_key,
+            root="nppes",
+        ).save("nppes")
+    created = site.prefect("work-pool", "create", "inlet", "--type", "process")
+    assert created.returncode == 0, created.stdout
+    deployed = site.prefect("--no-prompt", "deploy", "--all")
+    assert deployed.returncode == 0, deployed.stdout
+    worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "inlet", "--name", "test"]
+    log = home / "worker.log"
+    # a worker stands in a folder of its own: the code is found as a package, not by where it runs
+    with running(worker, lambda: "started!" in log.read_text(), log, env, seconds=90):
+        yield site
+
+
+@pytest.fixture(scope="module")
+def world(site: Site) -> World:
+    return World(seed=5, providers=4_000)
+
+
+def current(site: Site) -> dict[str, dict[str, Any]]:
+    tables = Tables(site.lake.catalog_properties(), site.lake.url())
+    fs = site.lake.fs()
+    rows = [row for url in tables.files("current.provider") for row in pq.read_table(fs.open(url)).to_pylist()]
+    found = {row["npi"]: row for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def assert_true(site: Site, world: World) -> None:
+    """`current` holds what the world says: who is active, and some of what is said of them."""
+    have, truth = current(site), {row["npi"]: row for row in world.truth().to_pylist()}
+    assert have.keys() == truth.keys()
+    names = {
+        "organization_name": "organization_name",
+        "last_name": "last_name",
+        "practice_city": "practice_city",
+        "primary_taxonomy_code": "primary_taxonomy",
+        "last_updated": "last_update_date",
+    }
+    for npi, row in truth.items():
+        assert {n: have[npi][n] or "" for n in names} == {n: row[t] for n, t in names.items()}
+
+
+def test_the_deployments_are_as_declared(site: Site) -> None:
+    found = {d["name"]: d for d in site.api("deployments")}
+    assert found.keys() == {"ingest", "drop"}
+    assert {d["entrypoint"] for d in found.values()} == {"flows.nppes.nppes"}
+    assert {d["work_pool_name"] for d in found.values()} == {"inlet"}
+    assert all(not d["pull_steps"] for d in found.values())
+    (schedule,) = found["ingest"]["schedules"]
+    assert schedule["slug"] == "daily"
+    assert schedule["schedule"]["timezone"] == "America/New_York"
+    assert found["ingest"]["global_concurrency_limit"] is None
+    assert found["drop"]["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    properties = found["ingest"]["parameter_openapi_schema"]["properties"]
+    assert list(properties) == ["drops", "since", "until", "start_from", "force", "dry_run"]
+    assert all(property["description"] for property in properties.values())
+
+
+def test_drops_go_from_sftp_to_current_on_s3(site: Site, world: World) -> None:
+    world.monthly(START, site.outside)
+    world.weekly(START + DAY, START + 28 * DAY, site.outside)
+    world.deactivations(START + 9 * DAY, site.outside)
+
+    parent, children = site.run("nppes/ingest")
+
+    assert parent["state_type"] == "COMPLETED", parent["state"]["message"]
+    keys = {"2026-11", "2026-12-06", "deactivated-2026-11-17"}
+    assert {run["idempotency_key"] for run in children} == {f"{parent['id']}:{key}" for key in keys}
+    assert {run["state_type"] for run in children} == {"COMPLETED"}
+    assert {run["name"] for run in children} == {f"nppes {key}" for key in keys}
+
+    manifests = landed(site.lake, NPPES)
+    assert manifests.keys() == keys
+    for manifest in manifests.values():
+        for file in manifest.latest.files:
+            there = (site.outside / file.name).read_bytes()
+            here = site.lake.fs().cat_file(site.lake.path(file.path))
+            assert here == there
+            assert file.sha256 == hashlib.sha256(here).hexdigest()
+
+    tables = Tables(site.lake.catalog_properties(), site.lake.url())
+    for delivery in world.deliveries[:2]:
+        key = "2026-11" if delivery.kind == "full" else "2026-12-06"
+        assert tables.rows("raw.nppes_npidata", _drop=key) == delivery.well_formed
+        assert tables.rows("rejected.nppes_npidata", _drop=key) == delivery.malformed
+        assert tables.rows("raw.nppes_endpoint", _drop=key) == delivery.endpoint
+    assert tables.rows("raw.nppes_deactivated") == world.deliveries[2].near_empty
+    assert tables.rows("held.provider") == sum(delivery.held for delivery in world.deliveries)
+    assert_true(site, world)
+    assert not site.lake.fs().find(site.lake.path("staged"))
+
+
+def test_nothing_new_starts_nothing(site: Site) -> None:
+    parent, children = site.run("nppes/ingest")
+    assert parent["state"]["message"] == "Nothing is new"
+    assert children == []
+
+
+def test_a_dry_run_only_plans(site: Site) -> None:
+    parent, children = site.run("nppes/drop", "-p", "since=2026", "-p", "dry_run=true")
+    assert parent["name"] == "nppes since 2026 (plan only)"
+    assert parent["state"]["message"] == "Planned: 3 drops"
+    assert children == []
+    (plan,) = [a for a in site.api("artifacts") if a["flow_run_id"] == parent["id"]]
+    assert [row["drop"] for row in json.loads(plan["data"])] == ["2026-11", "deactivated-2026-11-17", "2026-12-06"]
+
+
+def test_a_broken_drop_fails_alone_and_is_done_when_repaired(site: Site, world: World) -> None:
+    broken = world.weekly(START + 29 * DAY, START + 57 * DAY, site.outside).path
+    world.deactivations(START + 60 * DAY, site.outside)
+    whole = broken.read_bytes()
+    with zipfile.ZipFile(broken) as archive:
+        at = archive.infolist()[0].header_offset + 5_000
+    broken.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+
+    parent, children = site.run("nppes/ingest")
+
+    assert parent["state_type"] == "FAILED"
+    message = parent["state"]["message"]
+    assert "2027-01-04: Damaged: " in message
+    assert "deactivated" not in message
+    states = {run["parameters"]["drops"][0]: run["state_type"] for run in children}
+    assert states == {"2027-01-04": "FAILED", "deactivated-2027-01-07": "COMPLETED"}
+
+    broken.write_bytes(whole)
+    parent, children = site.run("nppes/ingest")
+    assert parent["state_type"] == "COMPLETED", parent["state"]["message"]
+    assert [run["parameters"]["drops"] for run in children] == [["2027-01-04"]]
+    assert landed(site.lake, NPPES)["2027-01-04"].latest.number == 2
+    assert_true(site, world)
+
+
+def test_cancelling_an_ingest_cancels_its_drops(site: Site) -> None:
+    started = site.prefect("deployment", "run", "nppes/ingest", "-p", "since=2026", "-p", "force=true")
+    assert started.returncode == 0, started.stdout
+
+    def children() -> list[dict[str, Any]]:
+        runs = site.api("flow_runs", flow_runs={"state": {"type": {"any_": ["RUNNING"]}}})
+        return [run for run in runs if run["parent_task_run_id"]]
+
+    child = until(children, 120)[0]
+    task = httpx.get(f"{site.server.api_url}/task_runs/{child['parent_task_run_id']}").json()
+    parent = task["flow_run_id"]
+    cancelled = site.prefect("flow-run", "cancel", parent)
+    assert cancelled.returncode == 0, cancelled.stdout
+
+    def ended() -> list[dict[str, Any]] | None:
+        runs = site.api("flow_runs", flow_runs={"parent_flow_run_id": {"any_": [parent]}})
+        return runs if all(run["state_type"] in DONE for run in runs) else None
+
+    runs = until(ended, 120)
+    assert len(runs) == 5
+    assert "CANCELLED" in {run["state_type"] for run in runs}
+    assert {run["state_type"] for run in runs} <= {"CANCELLED", "COMPLETED"}
+
+
+def test_no_secret_is_anywhere(site: Site) -> None:
+    """In no log, parameter, artifact or state of the runs above, and in no object of the lake."""
+    said = [json.dumps(site.api(path)) for path in ("logs", "flow_runs", "task_runs", "artifacts", "deployments")]
+    said.append((site.home / "worker.log").read_text())
+    fs = site.lake.fs()
+    objects = [fs.cat_file(path) for path in fs.find(site.lake.path()) if not path.endswith((".parquet", ".zip"))]
+    for url in Tables(site.lake.catalog_properties(), site.lake.url()).files("raw.nppes_npidata"):
+        table = pq.read_table(fs.open(url))
+        objects.append(json.dumps({name: pc.max(table[name]).as_py() for name in table.schema.names}).encode())
+    assert objects
+    for secret in site.secrets:
+        assert not [text for text in said if secret in text]
+        assert not [data for data in objects if secret.encode() in data]

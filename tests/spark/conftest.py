@@ -1,0 +1,23 @@
+"""The engine's own fixture: one Spark session for all of its tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+from pyspark.sql import SparkSession
+
+from spark.session import session
+
+settings.register_profile("spark", deadline=None)  # a busy machine is no failure
+settings.load_profile("spark")
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """Spark in this process, on two cores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INLET_SCRATCH", str(tmp_path_factory.mktemp("spark")))
+        patch.setenv("INLET_SPARK_MASTER", "local[2]")
+        running = session()
+        yield running
+        running.stop()

@@ -1,0 +1,177 @@
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from bench.synthetic.nppes import Delivery, main_csv
+from spark.convert import Converted, Target, convert_file, convert_parts, grouped, raw_schema
+from spark.errors import CountMismatch
+from spark.names import normalise
+from spark.parts import DataFile, Part, StagedFile
+from spark.readers import Csv
+from tests.spark.made import stage
+
+READER = Csv(fallback="latin-1")
+FS = fsspec.filesystem("file", auto_mkdir=True)
+
+
+@dataclass(frozen=True)
+class Dirty:
+    """A dirty main file of NPPES, staged in several parts, and Python's reading of it: all records, header first."""
+
+    made: Delivery
+    staged: StagedFile
+    records: list[list[str]]
+
+    @property
+    def width(self) -> int:
+        return len(self.records[0])
+
+
+def _line(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
+@pytest.fixture(scope="module")
+def dirty(tmp_path_factory: pytest.TempPathFactory) -> Dirty:
+    folder = tmp_path_factory.mktemp("nppes")
+    made = main_csv(2_500, 7, folder / "main.csv")
+    assert made.malformed > 1, "or the rejects are not tried"
+    assert made.ugly.latin1 > 0
+    assert made.ugly.line_feed + made.ugly.carriage_return > 3
+    data = (folder / "main.csv").read_bytes()
+    text = "\n".join(map(_line, data.split(b"\n")))
+    staged = stage(data, "npidata.csv", READER, folder / "parts", 200_000)
+    assert len(staged.parts) > 10
+    return Dirty(made, staged, list(csv.reader(io.StringIO(text, newline=""))))
+
+
+def target(dirty: Dirty, folder: Path) -> Target:
+    return Target(
+        drop="2026-11",
+        file=dirty.staged.file,
+        columns=dirty.staged.columns,
+        rows=f"{folder}/rows",
+        rejects=f"{folder}/rejects",
+    )
+
+
+def read(files: Sequence[DataFile]) -> pa.Table:
+    """The rows of files, in the order of their records."""
+    tables = [pq.read_table(file.url.removeprefix("file://"), partitioning=None) for file in files]
+    assert [table.num_rows for table in tables] == [file.rows for file in files]
+    return pa.concat_tables(tables).sort_by("_record")
+
+
+@pytest.fixture(scope="module")
+def converted(dirty: Dirty, tmp_path_factory: pytest.TempPathFactory) -> Converted:
+    return convert_file(dirty.staged.parts, READER, target(dirty, tmp_path_factory.mktemp("one")), FS, 1)
+
+
+def test_counts_are_what_the_generator_says(dirty: Dirty, converted: Converted) -> None:
+    ugly, width = dirty.made.ugly, dirty.width
+    assert converted.rows == dirty.made.well_formed
+    assert converted.rejected == dirty.made.malformed == ugly.surplus_field + ugly.missing_fields
+    assert converted.records == converted.rows + converted.rejected == len(dirty.records) - 1
+    few = min(len(record) for record in dirty.records)
+    assert converted.reasons == {
+        f"{width + 1} fields where {width} belong": ugly.surplus_field,
+        f"{few} fields where {width} belong": ugly.missing_fields,
+    }
+    assert set(converted.nulls) == set(normalise(dirty.records[0]))
+    assert not any(converted.nulls.values())  # NPPES quotes every value: none is null
+    assert Converted.model_validate_json(converted.model_dump_json()) == converted
+
+
+def test_every_value_is_that_of_the_record_it_names(dirty: Dirty, converted: Converted) -> None:
+    rows = read(converted.files)
+    assert rows.schema.equals(raw_schema(dirty.staged.columns))
+    good = {n: record for n, record in enumerate(dirty.records[1:], 1) if len(record) == dirty.width}
+    assert rows["_record"].to_pylist() == list(good)
+    for position, name in enumerate(rows.column_names[3:]):
+        assert rows[name].to_pylist() == [record[position] for record in good.values()], name
+    assert set(rows["_drop"].to_pylist()) == {"2026-11"}
+    assert set(rows["_file"].to_pylist()) == {"npidata.csv"}
+
+
+def test_rejected_records_are_kept_as_they_came(dirty: Dirty, converted: Converted) -> None:
+    bad = {n: record for n, record in enumerate(dirty.records[1:], 1) if len(record) != dirty.width}
+    rejects = read(converted.rejects).to_pylist()
+    assert {r["_record"]: next(csv.reader(io.StringIO(r["_text"], newline=""))) for r in rejects} == bad
+    assert {(r["_drop"], r["_file"]) for r in rejects} == {("2026-11", "npidata.csv")}
+    assert all(r["_reason"].startswith(f"{len(bad[r['_record']])} fields ") for r in rejects)
+
+
+def same(one: Converted, other: Converted) -> None:
+    """Equal but for the files' names and number."""
+    counts = {"records", "rows", "reasons", "nulls"}
+    assert one.model_dump(include=counts) == other.model_dump(include=counts)
+    assert read(one.files).equals(read(other.files))
+    assert read(one.rejects).equals(read(other.rejects))
+
+
+def test_two_cores_give_the_same_rows(dirty: Dirty, converted: Converted, tmp_path: Path) -> None:
+    two = convert_file(dirty.staged.parts, READER, target(dirty, tmp_path), FS, 2)
+    assert len(two.files) > len(converted.files) or len(two.files) == len(grouped(dirty.staged.parts, 2))
+    same(converted, two)
+
+
+def test_spark_gives_the_same_rows(dirty: Dirty, converted: Converted, tmp_path: Path, spark: SparkSession) -> None:
+    to = target(dirty, tmp_path)
+    groups = grouped(dirty.staged.parts, 4)
+    results = spark.sparkContext.parallelize(groups, len(groups)).map(lambda group: convert_parts(group, READER, to))
+    same(converted, sum(results.collect(), Converted()))
+
+
+def _tampered(parts: Sequence[Part], position: int, by: int) -> list[Part]:
+    return [
+        part.model_copy(update={"records": (part.records or 0) + by}) if i == position else part
+        for i, part in enumerate(parts)
+    ]
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_count_that_is_not_the_cutters_is_found(dirty: Dirty, by: int, cores: int, tmp_path: Path) -> None:
+    parts = _tampered(dirty.staged.parts, 3, by)
+    with pytest.raises(CountMismatch, match=rf"^npidata.csv, part at byte {parts[3].offset:,}: "):
+        convert_file(parts, READER, target(dirty, tmp_path), FS, cores)
+
+
+def test_a_failed_conversion_leaves_no_file_of_its_own(dirty: Dirty, tmp_path: Path) -> None:
+    with pytest.raises(CountMismatch):
+        convert_parts(_tampered(dirty.staged.parts, 3, 1), READER, target(dirty, tmp_path), FS)
+    assert list(tmp_path.rglob("*.parquet")) == []
+
+
+@pytest.mark.parametrize(("parts", "cores"), [(1, 2), (2, 2), (7, 2), (16, 2), (100, 2), (100, 64), (3, 8)])
+def test_groups_are_consecutive_and_keep_all_cores_busy(parts: int, cores: int) -> None:
+    made = [Part(path=str(n), offset=n, first_record=1, records=1, bytes=1) for n in range(parts)]
+    groups = grouped(made, cores)
+    assert [part for group in groups for part in group] == made
+    assert max(map(len, groups)) <= 8
+    assert len(groups) >= min(parts, cores) or max(map(len, groups)) == -(-parts // cores)
+
+
+def test_the_names_of_the_file_are_the_docs_of_the_columns() -> None:
+    schema = raw_schema(["NPI", "Name (legal)", "npi"])
+    assert schema.names == ["_drop", "_file", "_record", "npi", "name_legal", "npi_2"]
+    assert [field.metadata[b"doc"] for field in list(schema)[3:]] == [b"NPI", b"Name (legal)", b"npi"]
+
+
+@pytest.mark.parametrize("data", [b"", b"a,b\n", b"\xef\xbb\xbfa,b\r\n\r\n"])
+def test_a_file_without_records_makes_no_data_file(data: bytes, tmp_path: Path) -> None:
+    staged = stage(data, "x.csv", READER, tmp_path / "parts", 100)
+    to = Target(drop="d", file="x.csv", columns=staged.columns, rows=f"{tmp_path}/r", rejects=f"{tmp_path}/j")
+    done = convert_file(staged.parts, READER, to, FS, 2)
+    assert (done.records, done.rows, done.files, done.rejects) == (0, 0, (), ())

@@ -1,0 +1,224 @@
+"""What lands is what was offered, whatever it is called and whoever lands it at the same time."""
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Barrier
+from types import SimpleNamespace
+from typing import Any, BinaryIO
+
+import pytest
+
+from blocks.drive import Drive
+from blocks.errors import Changed, Conflict
+from blocks.lake import Lake
+from blocks.sftp import SftpServer
+from tasks import manifest
+from tasks.source import Drop
+from tasks.transfer import Landed, copy, fetch, land
+from tests.servers import S3, Sshd
+
+NAMES = [
+    "plain.csv",
+    "with blank.csv",
+    "new\nline.csv",
+    "100%.csv",
+    "ünïcödé 数据.csv",
+    "a/b.csv",
+    "a%2Fb.csv",
+    "...",
+    "_manifest.json",
+    "q?*<>|'\".csv",
+]
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Drive:
+    (tmp_path / "outside").mkdir()
+    return Drive(path=tmp_path / "outside")
+
+
+def drop_of(place: Drive | SftpServer, key: str = "2026-11", revision: int = 1) -> Drop:
+    """Everything that a place has, as one drop."""
+    with place.connect() as remote:
+        files = tuple(sorted(remote.list(), key=lambda file: file.name))
+    as_of = datetime(2026, 11, 8, tzinfo=UTC)
+    return Drop(source="acme", key=key, as_of=as_of, kind="full", revision=revision, files=files)
+
+
+def objects(lake: Lake) -> set[str]:
+    """Paths below the root of what has landed, without the manifests."""
+    root = lake.path()
+    found = {path.removeprefix(f"{root}/") for path in lake.fs().find(lake.path("landed"))}
+    return {path for path in found if path.count("/") > 3}
+
+
+def assert_right(lake: Lake, landed: Landed) -> None:
+    """The manifest lists what was landed, all of it is there, and nothing else is."""
+    found = manifest.read(lake, landed.drop.source, landed.drop.key)
+    assert found is not None
+    assert found[0].latest.files == landed.files
+    for file in landed.files:
+        data = lake.fs().cat_file(lake.path(*file.path.split("/")))
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (file.size, file.sha256)
+    assert objects(lake) == {file.path for revision in found[0].revisions for file in revision.files}
+
+
+@pytest.mark.parametrize("key", ["2026-11", "..", "a b/ü\n"])
+def test_names_are_kept_and_lead_nowhere(lake: Lake, outside: Drive, key: str) -> None:
+    for name in NAMES:
+        (outside.path / name).parent.mkdir(exist_ok=True)
+        (outside.path / name).write_text(name)
+    landed = land(drop_of(outside, key), outside, lake, "run-00000001")
+    assert {file.name for file in landed.files} == set(NAMES)
+    for file in landed.files:
+        assert lake.fs().cat_file(lake.path(*file.path.split("/"))) == file.name.encode()
+    assert len(objects(lake)) == len(NAMES)
+    assert_right(lake, landed)
+
+
+def test_from_sftp_to_s3(sshd: Sshd, s3_lake: Lake, tmp_path: Path) -> None:
+    folder = sshd.folder / "transfer"
+    folder.mkdir()
+    (folder / "big.bin").write_bytes(os.urandom(60 << 20))  # s3fs sends parts of 50 MiB
+    (folder / "empty.bin").touch()
+    place = SftpServer(
+        host=sshd.host,
+        port=sshd.port,
+        user=sshd.user,
+        private_key=sshd.private_key,  # type: ignore[arg-type]
+        host_key=sshd.host_key,
+        root="transfer",
+    )
+    landed = land(drop_of(place), place, s3_lake, "run-00000001")
+    big, empty = landed.files
+    assert big.sha256 == hashlib.sha256((folder / "big.bin").read_bytes()).hexdigest()
+    assert (empty.size, empty.sha256) == (0, hashlib.sha256(b"").hexdigest())
+    assert_right(s3_lake, landed)
+
+
+def test_what_is_unchanged_is_not_sent_again(lake: Lake, outside: Drive) -> None:
+    same, touched, changed = (outside.path / name for name in ("same", "touched", "changed"))
+    for file in (same, touched, changed):
+        file.write_text("1")
+    first = land(drop_of(outside), outside, lake, "run-00000001")
+
+    os.utime(touched, (0, 0))
+    second = land(drop_of(outside, revision=2), outside, lake, "run-00000002")
+    assert second.drop.revision == 1
+    assert [f.path for f in second.files] == [f.path for f in first.files]
+    assert_right(lake, second)
+
+    changed.write_text("2")
+    third = land(drop_of(outside, revision=2), outside, lake, "run-00000003")
+    assert third.drop.revision == 2
+    assert {f.name for f in third.files if f not in second.files} == {"changed"}
+    assert_right(lake, third)
+
+
+@pytest.mark.parametrize("size", [0, 5, 20])
+def test_a_file_of_another_size_than_listed_has_changed(lake: Lake, outside: Drive, size: int) -> None:
+    (outside.path / "a").write_text("whole")
+    (outside.path / "b").write_text("0123456789")
+    drop = drop_of(outside)
+    (outside.path / "b").write_bytes(b"x" * size)
+    with pytest.raises(Changed, match=f"b was 10 bytes long when listed and gave {size}"):
+        land(drop, outside, lake, "run-00000001")
+    assert manifest.read(lake, "acme", "2026-11") is None
+    assert objects(lake) == set()
+
+
+class Shrinking(io.FileIO):
+    """A real file that its party cuts off once the first bytes of it have been read."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        os.truncate(str(self.name), 5 << 20)
+        return data
+
+
+def test_a_file_that_shrinks_while_it_is_read_has_changed(lake: Lake, outside: Drive) -> None:
+    (outside.path / "a").write_bytes(bytes(9 << 20))
+
+    @contextmanager
+    def connect() -> Iterator[Any]:
+        yield SimpleNamespace(open=lambda name: Shrinking(outside.path / name))
+
+    place: Any = SimpleNamespace(connect=connect)
+    with pytest.raises(Changed, match="a was 9,437,184 bytes long when listed and gave 5,242,880"):
+        land(drop_of(outside), place, lake, "run-00000001")
+    assert objects(lake) == set()
+
+
+class Breaking(io.RawIOBase):
+    """A connection that breaks after 60 MiB."""
+
+    left = 60 << 20
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self.left <= 0:
+            raise ConnectionResetError("gone")
+        self.left -= size
+        return bytes(size)
+
+
+def test_a_connection_that_breaks_leaves_no_object(lake: Lake) -> None:
+    stream: BinaryIO = Breaking()  # type: ignore[assignment]
+    with pytest.raises(ConnectionResetError, match="gone"):
+        copy(stream, lake.fs(), lake.path("landed", "acme", "x", "r1", "file"))
+    assert objects(lake) == set()
+    if lake.on_s3:
+        bucket = lake.path().partition("/")[0]
+        assert not lake.fs().call_s3("list_multipart_uploads", Bucket=bucket).get("Uploads")
+
+
+@pytest.mark.parametrize("differ", [False, True])
+def test_of_two_runs_that_land_one_drop_one_is_right(lake: Lake, tmp_path: Path, differ: bool) -> None:
+    """`differ`: the party replaced the file, same length and time, between the two runs' reads of it."""
+    places = []
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "file").write_bytes(bytes([number if differ else 0]) * (3 << 20))
+        os.utime(folder / "file", (1_000_000, 1_000_000))
+        places.append(Drive(path=folder))
+    barrier = Barrier(2)
+
+    def one(number: int, key: str) -> Landed | None:
+        drop = drop_of(places[number], key)
+        barrier.wait()
+        try:
+            return land(drop, places[number], lake, f"run-0000000{number}")
+        except Conflict:
+            return None
+
+    for round_ in range(4):
+        with ThreadPoolExecutor(2) as pool:
+            landed = [result for result in pool.map(one, range(2), [f"{round_}"] * 2) if result]
+        found = manifest.read(lake, "acme", f"{round_}")
+        assert found is not None
+        assert found[0].latest.files in [result.files for result in landed]
+        (file,) = found[0].latest.files
+        data = lake.fs().cat_file(lake.path(*file.path.split("/")))
+        assert hashlib.sha256(data).hexdigest() == file.sha256
+
+
+def test_fetch_copies_between_urls(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", s3.access_key),
+        ("AWS_SECRET_ACCESS_KEY", s3.secret_key),
+        ("AWS_ENDPOINT_URL_S3", s3.endpoint),
+    ):
+        monkeypatch.setenv(name, value)
+    (tmp_path / "a").write_bytes(b"hello")
+    url = f"s3://{s3.bucket()}/x/a"
+    said = fetch(str(tmp_path / "a"), url)
+    assert said == (5, hashlib.sha256(b"hello").hexdigest()) == fetch(url, str(tmp_path / "deep" / "b"))
+    assert (tmp_path / "deep" / "b").read_bytes() == b"hello"
+    with pytest.raises(ValueError, match="carries no password"):
+        fetch("sftp://user:secret@host/a", url)
