@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
+from spark.session import SMALL
 from spark.tables import Tables
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def main(providers: int = 20_000) -> None:
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("INLET_SCRATCH", str(HOME.resolve()))
+    os.environ.setdefault("INLET_JAVA_OPTIONS", SMALL)
     console = Console()
     if not OUTSIDE.exists():
         deliver(providers)

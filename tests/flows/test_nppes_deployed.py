@@ -96,8 +96,7 @@ def site(prefect_server: PrefectServer, sshd: Sshd, s3: S3, tmp_path_factory: py
         credentials=s3.credentials,
     )
     env = prefect_server.env | {"PYTHONPATH": str(ROOT), "INLET_SCRATCH": str(home)}
-    private_key = SecretStr(sshd.private_key)
-    secrets = (s3.secret_key, sshd.private_key.splitlines()[2], f"{home}/catalog.db?timeout")
+    secrets = (s3.secret_key, "hunter2-sftp", sshd.private_key.splitlines()[2], f"{home}/catalog.db?timeout")
     site = Site(prefect_server, env, home, outside, lake, secrets)
     with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
         lake.save("lake")
@@ -105,7 +104,8 @@ def site(prefect_server: PrefectServer, sshd: Sshd, s3: S3, tmp_path_factory: py
             host=sshd.host,
             port=sshd.port,
             user=sshd.user,
-            private_key=private_key,
+            private_key=SecretStr(sshd.private_key),
+            password=SecretStr("hunter2-sftp"),
             host_key=sshd.host_key,
             root="nppes",
         ).save("nppes")
@@ -193,10 +193,11 @@ def test_drops_go_from_sftp_to_current_on_s3(site: Site, world: World) -> None:
         assert tables.rows("raw.nppes_npidata", _drop=key) == delivery.well_formed
         assert tables.rows("rejected.nppes_npidata", _drop=key) == delivery.malformed
         assert tables.rows("raw.nppes_endpoint", _drop=key) == delivery.endpoint
-    assert tables.rows("raw.nppes_deactivated") == world.deliveries[2].near_empty
+    assert tables.rows("raw.nppes_deactivated") == world.deliveries[2].well_formed
     assert tables.rows("held.provider") == sum(delivery.held for delivery in world.deliveries)
     assert_true(site, world)
-    assert not site.lake.fs().find(site.lake.path("staged"))
+    staged = site.lake.fs().find(site.lake.path("staged"), detail=True).values()
+    assert [info["name"] for info in staged if info["type"] == "file"] == []
 
 
 def test_nothing_new_starts_nothing(site: Site) -> None:
