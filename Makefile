@@ -49,8 +49,8 @@ build/jars/.copied: spark/jars/pom.xml | env
 	@touch $@
 
 # Without root or Debian nothing is installed and nothing said: a test that misses its tool skips with the reason.
-tools: env ## what the tests need beyond Python: sshd, gpg, chromium, Spark's S3 jars
-	@deployments/setup/debian.sh openssh-server openssh-client gnupg chromium || true
+tools: env ## what the tests need beyond Python: sshd, gpg, nginx, chromium, Spark's S3 jars
+	@deployments/setup/debian.sh openssh-server openssh-client gnupg nginx openssl chromium || true
 	@if command -v mvn >/dev/null || deployments/setup/debian.sh maven; then $(MAKE) --no-print-directory jars; fi
 
 test: env tools ## all tests; PYTEST_ARGS="-k nppes" for some, INLET_REALDATA=<folder> for those on real files

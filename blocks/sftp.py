@@ -1,19 +1,15 @@
 """An SFTP server of an outside party."""
 
-import base64
 import errno
 import io
-import re
-import socket
 import stat
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 import paramiko
-from paramiko.pkey import UnknownKeyType
 from paramiko.sftp import (
     CMD_CLOSE,
     CMD_DATA,
@@ -25,22 +21,21 @@ from paramiko.sftp import (
     SFTP_NO_SUCH_FILE,
     SFTP_OK,
     SFTP_PERMISSION_DENIED,
+    SFTPError,
     int64,
 )
-from paramiko.ssh_exception import IncompatiblePeer
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from blocks.errors import (
     AccessDenied,
     Changed,
-    HostKeyMismatch,
     Interrupted,
     Misconfigured,
     NotThere,
     PlaceError,
-    Unreachable,
 )
 from blocks.place import Place, RemoteFile, bytes_of, inside, instant, shown, text_of
+from blocks.ssh import Hop, Login, openssh, openssh_is_here, plain
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -50,11 +45,15 @@ WINDOW = 32 * REQUEST  # bytes asked for ahead of the reader, about 8 MiB: what 
 FOLDERS_AHEAD = 16  # READDIR requests in flight; OpenSSH answers each with up to 100 names
 
 
-class SftpServer(Place):
+class JumpHost(Login):
+    """An SSH server on the way to another, with a key and a login of its own."""
+
+
+class SftpServer(Place, Login):
     """An SFTP server that a party leaves files on.
 
-    The server's key is compared before anything secret is sent. No agent, `known_hosts` or key file of
-    the machine is looked at: what the block says is all there is.
+    The server's key is compared before anything secret is sent. No configuration, agent, `known_hosts` or key
+    file of the machine is looked at: what the block says is all there is.
 
     Example:
         List what is there:
@@ -72,23 +71,23 @@ class SftpServer(Place):
     _block_type_slug = "sftp-server"
     _description = "An SFTP server that a party leaves files on: its address, its key, our login, the folder."
 
-    host: str = Field(description="Name or address of the server.")
-    port: int = Field(default=22, ge=1, le=65535, description="Port of the server.")
-    user: str = Field(description="User name to log in with.")
-    password: SecretStr | None = Field(
-        default=None, description="Password; beside a private key for a server that asks for both."
-    )
-    private_key: SecretStr | None = Field(
-        default=None, description="Private key: the whole text of its file (OpenSSH or PEM)."
-    )
-    passphrase: SecretStr | None = Field(default=None, description="Passphrase of the private key, if it has one.")
-    host_key: str = Field(
-        description="The server's public key, as the party gives it or as a known_hosts line "
-        "(ssh-ed25519 AAAA…); several lines while the party changes its key."
-    )
     root: str = Field(default=".", description="Folder on the server that holds the files; a dot is the login folder.")
+    jump: JumpHost | None = Field(
+        default=None, description="SSH server to go through, where the SFTP server is only reached from there."
+    )
+    connections: int = Field(
+        default=4, ge=1, le=16, description="How many connections a transfer may open to this server at once."
+    )
     timeout: float = Field(
         default=60, gt=0, description="Seconds without an answer after which the server counts as gone."
+    )
+    old_algorithms: bool = Field(
+        default=False,
+        description="Also speak the outdated encryption (SHA-1, CBC) of an old server; needs OpenSSH's client.",
+    )
+    transport: Literal["auto", "openssh", "paramiko"] = Field(
+        default="auto",
+        description="What carries the bytes: OpenSSH's client (fast), paramiko, or the first where it is found.",
     )
 
     @contextmanager
@@ -98,110 +97,35 @@ class SftpServer(Place):
         Raises `Unreachable`, `HostKeyMismatch` (before any secret is sent), `AccessDenied`, or
         `Misconfigured` for a host key, private key or passphrase that cannot be used.
         """
-        known = self._known_keys()
-        key = self._own_key()
-        if key is None and self.password is None:
-            raise Misconfigured(f"{self._say()} has neither a password nor a private key")
-        transport = self._greet(known)
-        try:
-            self._log_in(transport, key)
-            yield SftpFiles(self._session(transport), self.root, self._say())
-        finally:
-            transport.close()
+        server = Hop.of(self, "sftp")
+        hops = [Hop.of(self.jump), server] if self.jump else [server]
+        way = self._openssh if self._by_openssh() else self._paramiko
+        with way(hops) as client:
+            yield SftpFiles(client, self.root, server.what)
 
-    def _say(self) -> str:
-        return f"sftp://{self.user}@{self.host}:{self.port}"
+    def _by_openssh(self) -> bool:
+        if self.transport == "openssh" and not openssh_is_here():
+            raise Misconfigured("OpenSSH's client (ssh) cannot be used where this runs")
+        return self.transport == "openssh" or (self.transport == "auto" and openssh_is_here())
 
-    def _known_keys(self) -> list[paramiko.PKey]:
-        if re.search(r"(?m)^\s*@", self.host_key):
-            raise Misconfigured(f"The host key of {self._say()} is a marked line (@…), which is not understood")
-        keys = []
-        for text in re.findall(r"(?:^|\s)(AAAA\S+)", self.host_key):
-            try:
-                blob = base64.b64decode(text, validate=True)
-                keys.append(paramiko.PKey.from_type_string(paramiko.Message(blob).get_text(), blob))
-            except (paramiko.SSHException, UnknownKeyType, ValueError, IndexError) as error:
-                raise Misconfigured(f"The host key {text} of {self._say()} is damaged or no known type") from error
-        if not keys:
-            raise Misconfigured(f"The host key of {self._say()} is not a line such as 'ssh-ed25519 AAAA…'")
-        return keys
+    @contextmanager
+    def _openssh(self, hops: list[Hop]) -> Iterator["_Client"]:
+        with openssh(hops, "sftp", self.timeout, self.old_algorithms) as channel:
+            with _opening(hops[-1]):
+                client = _Client(cast(paramiko.Channel, channel))
+            channel.settimeout(self.timeout)
+            yield client
 
-    def _own_key(self) -> paramiko.PKey | None:
-        if self.private_key is None:
-            return None
-        text = self.private_key.get_secret_value().replace("\r", "").strip() + "\n"  # as text fields leave it
-        passphrase = self.passphrase.get_secret_value() if self.passphrase else None
-        for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-            try:
-                return kind.from_private_key(io.StringIO(text), passphrase)
-            except paramiko.PasswordRequiredException as error:
-                raise Misconfigured(f"The private key for {self._say()} needs its passphrase") from error
-            except (paramiko.SSHException, ValueError, IndexError):  # another kind, or damaged
-                continue
-        raise Misconfigured(
-            f"The private key for {self._say()} is no Ed25519, ECDSA or RSA key, or its passphrase is wrong"
-        )
-
-    def _greet(self, known: list[paramiko.PKey]) -> paramiko.Transport:
-        """A connection whose server has proved to hold one of the keys; nobody is logged in yet."""
-        try:
-            sock = socket.create_connection((self.host, self.port), self.timeout)
-        except OSError as error:
-            raise Unreachable(f"{self._say()} does not answer: {error.strerror or error}") from error
-        transport = paramiko.Transport(sock)
-        try:
-            transport.banner_timeout = transport.handshake_timeout = self.timeout
-            transport.auth_timeout = transport.channel_timeout = self.timeout
-            # A server has a key of each type: ask for the types we know first, or a right key looks wrong.
-            options = transport.get_security_options()
-            wanted = {key.get_name() for key in known}
-            options.key_types = sorted(
-                options.key_types, key=lambda name: re.sub(r"^rsa-sha2-\d+", "ssh-rsa", name) not in wanted
-            )
-            transport.start_client(timeout=self.timeout)
-            offered = transport.get_remote_server_key()  # raises where the greeting timed out
-            if offered not in known:
-                raise HostKeyMismatch(
-                    f"{self._say()} shows the key {_fingerprint(offered)}, "
-                    f"the block expects {' or '.join(map(_fingerprint, known))}"
-                )
-            transport.set_keepalive(30)
-        except IncompatiblePeer as error:
-            transport.close()
-            raise PlaceError(f"{self._say()} offers only outdated encryption: {error}") from error
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            transport.close()
-            raise Unreachable(f"{self._say()} does not greet as an SSH server: {error}") from error
-        except BaseException:
-            transport.close()
-            raise
-        return transport
-
-    def _log_in(self, transport: paramiko.Transport, key: paramiko.PKey | None) -> None:
-        try:
-            asked = transport.auth_publickey(self.user, key) if key else ["password"]
-            if asked and self.password:
-                asked = transport.auth_password(self.user, self.password.get_secret_value())
-        except paramiko.BadAuthenticationType as error:
-            allowed = ", ".join(error.allowed_types)
-            raise AccessDenied(f"{self._say()} wants another way to log in: {allowed}") from error
-        except paramiko.AuthenticationException as error:
-            raise AccessDenied(f"{self._say()} does not let us in: {error}") from error
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise Interrupted(f"{self._say()} broke off while we logged in: {error}") from error
-        if asked:
-            raise AccessDenied(f"{self._say()} wants more to log in: {', '.join(asked)}")
-
-    def _session(self, transport: paramiko.Transport) -> "_Client":
-        try:
-            # Twice what is ever asked for, so that the server never waits for leave to send.
-            client = _Client.from_transport(transport, window_size=2 * WINDOW)
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise AccessDenied(f"{self._say()} lets us in but opens no SFTP session: {error}") from error
-        if client is None:
-            raise Interrupted(f"{self._say()} closed the connection")
-        client.sock.settimeout(self.timeout)
-        return client
+    @contextmanager
+    def _paramiko(self, hops: list[Hop]) -> Iterator["_Client"]:
+        with plain(hops, self.timeout, self.old_algorithms) as transport:
+            with _opening(hops[-1]):
+                # Twice what is ever asked for, so that the server never waits for leave to send.
+                client = _Client.from_transport(transport, window_size=2 * WINDOW)
+            if client is None:
+                raise Interrupted(f"{hops[-1].what} closed the connection")
+            client.sock.settimeout(self.timeout)
+            yield client
 
 
 class SftpFiles:
@@ -457,9 +381,13 @@ class _Reader(io.RawIOBase):
             piece.answer = error
 
 
-def _fingerprint(key: paramiko.PKey) -> str:
-    """As `ssh-keygen -l` prints it."""
-    return f"{key.fingerprint} ({key.get_name()})"
+@contextmanager
+def _opening(server: Hop) -> Iterator[None]:
+    """Turn what goes wrong between the login and the first answer into a `PlaceError`."""
+    try:
+        yield
+    except (paramiko.SSHException, SFTPError, EOFError, OSError) as error:
+        raise AccessDenied(f"{server.what} lets us in but opens no SFTP session: {error}") from error
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, TypeAdapter
 
-from blocks.errors import Conflict, NotThere
+from blocks.errors import Conflict, Misconfigured, NotThere
 from blocks.lake import Lake
 from blocks.place import Remote, RemoteFile
 from tasks.manifest import Manifest, folder, landed, now
@@ -138,8 +138,11 @@ def _same(manifest: Manifest, files: tuple[RemoteFile, ...]) -> bool:
 
 def _date_inside(delivery: Delivery, remote: Remote, files: tuple[RemoteFile, ...]) -> datetime:
     """The date in a zip member's name. A zip's directory stands at its end: one that opens is whole."""
-    with remote.open(files[0].name) as stream, zipfile.ZipFile(stream) as archive:
-        date = delivery.date_inside(archive.namelist())
+    with remote.open(files[0].name) as stream:
+        if not stream.seekable():
+            raise Misconfigured(f"{files[0].name}: the server refuses ranges, by which the date inside is read")
+        with zipfile.ZipFile(stream) as archive:
+            date = delivery.date_inside(archive.namelist())
     if date is None:
         raise LookupError(f"no member is named {delivery.inside}")
     return date

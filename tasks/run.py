@@ -9,13 +9,16 @@ from typing import Any, Literal
 
 from blocks.drive import Drive
 from blocks.errors import Misconfigured
+from blocks.ftp import FtpServer
+from blocks.http import HttpServer
 from blocks.lake import Lake
 from blocks.place import Place
+from blocks.s3 import S3Folder
 from blocks.sftp import SftpServer
 from spark.tables import Tables
 from tasks.source import Source
 
-PLACES: tuple[type[Place], ...] = (SftpServer, Drive)
+PLACES: tuple[type[Place], ...] = (SftpServer, HttpServer, S3Folder, FtpServer, Drive)
 """The access methods, in the order in which a block of a source's name is looked for."""
 
 Zone = Literal["landed", "raw", "transformed"]

@@ -22,6 +22,13 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Sshd]:
 
 
 @pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Nginx]:
+    """A web server over a folder; see `servers.Nginx`."""
+    with servers.nginx(tmp_path_factory.mktemp("nginx")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3]:
     """An S3 server; see `servers.S3`."""
     with servers.weed(tmp_path_factory.mktemp("weed")) as server:

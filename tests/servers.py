@@ -150,6 +150,77 @@ def sshd(home: Path) -> Iterator[Sshd]:
         )
 
 
+def certificate(home: Path) -> str:
+    """A certificate for 127.0.0.1 that is its own authority: cert.pem and key.pem in `home`; returns the first."""
+    command = [require("openssl", "OpenSSL is not installed"), "req", "-x509", "-newkey", "rsa:2048", "-nodes"]
+    command += ["-days", "30", "-subj", "/CN=inlet test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", f"{home}/key.pem", "-out", f"{home}/cert.pem"]
+    subprocess.run(command, check=True, capture_output=True)
+    return (home / "cert.pem").read_text()
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """An nginx server with index pages. What is below `folder`/private asks for `user` and `password`.
+
+    `authority` is the certificate, as PEM, that the one of `https_url` is signed by.
+    """
+
+    url: str
+    https_url: str
+    authority: str
+    folder: Path
+    log: Path
+    user: str = "inlet"
+    password: str = field(default="sesame", repr=False)
+
+
+@contextlib.contextmanager
+def nginx(home: Path) -> Iterator[Nginx]:
+    """nginx as the current user, with HTTP and HTTPS on loopback."""
+    program = require("nginx", "nginx is not installed")
+    certificate(home)
+    folder = home / "files"
+    (folder / "private").mkdir(parents=True)
+    (home / "users").write_text(f"{Nginx.user}:{{PLAIN}}{Nginx.password}\n")
+    port, https_port = free_port(), free_port()
+    temporary = "\n".join(
+        f"{name}_temp_path {home}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (home / "nginx.conf").write_text(
+        f"""
+        daemon off;
+        {"user root;" if os.geteuid() == 0 else ""}
+        worker_processes 1;
+        pid {home}/nginx.pid;
+        events {{ worker_connections 256; }}
+        http {{
+            access_log {home}/access.log;
+            default_type application/octet-stream;
+            types {{ text/html html; }}
+            {temporary}
+            server {{
+                listen 127.0.0.1:{port};
+                listen 127.0.0.1:{https_port} ssl;
+                ssl_certificate {home}/cert.pem;
+                ssl_certificate_key {home}/key.pem;
+                root {folder};
+                autoindex on;
+                location /private/ {{ auth_basic "files"; auth_basic_user_file {home}/users; }}
+            }}
+        }}
+        """
+    )
+    with running([program, "-e", "stderr", "-c", f"{home}/nginx.conf"], answers(port), home / "nginx.log"):
+        yield Nginx(
+            url=f"http://127.0.0.1:{port}/",
+            https_url=f"https://127.0.0.1:{https_port}/",
+            authority=(home / "cert.pem").read_text(),
+            folder=folder,
+            log=home / "access.log",
+        )
+
+
 @dataclass(frozen=True)
 class S3:
     """An S3 server with one account that may do everything."""

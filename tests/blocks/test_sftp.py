@@ -1,21 +1,28 @@
 """SFTP against OpenSSH, and against a server of paramiko's that misbehaves in ways OpenSSH never does."""
 
 import contextlib
+import dataclasses
 import io
+import json
 import os
 import random
 import resource
+import signal
 import socket
 import stat
 import subprocess
+import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import paramiko
+import psutil
 import pytest
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 from paramiko.sftp import SFTP_FAILURE, SFTP_PERMISSION_DENIED
@@ -33,9 +40,21 @@ from blocks.errors import (
 )
 from blocks.place import RemoteFile, text_of
 from blocks.sftp import REQUEST, WINDOW, SftpServer
-from tests.servers import Sshd, free_port
+from blocks.ssh import openssh_is_here
+from tests import servers
+from tests.servers import Sshd, answers, free_port, require, running
 
 NAMES = ["plain.csv", "with space.csv", "línea\nnueva.csv", "ünï/日本.csv", "..csv", "-rf", "%2e%2e", "😀"]
+
+
+@pytest.fixture(params=["openssh", "paramiko"], autouse=True)
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test runs over both, chosen as it is for users: by whether there is an `ssh`."""
+    name: str = request.param
+    if name == "openssh":
+        require("ssh", "OpenSSH's client is not installed")
+    monkeypatch.setattr("blocks.sftp.openssh_is_here", lambda: name == "openssh")
+    return name
 
 
 def block(sshd: Sshd, **changed: Any) -> SftpServer:
@@ -197,6 +216,20 @@ def test_several_connections_at_once(sshd: Sshd, big: tuple[str, bytes]) -> None
         assert one.open(name).read(1000) == two.open(name).read(1000) == data[:1000]
 
 
+def test_sixteen_threads_connect_at_once(sshd: Sshd, other: Sshd, big: tuple[str, bytes]) -> None:
+    name, data = big
+
+    def read(number: int) -> bytes:
+        place = block(sshd, jump=jump(other) if number % 2 else None)
+        with place.connect() as remote, remote.open(name) as stream:
+            stream.seek(number << 20)
+            return stream.read(1 << 20)
+
+    with ThreadPoolExecutor(16) as pool:
+        for number, found in enumerate(pool.map(read, range(16))):
+            assert found == data[number << 20 : (number + 1) << 20]
+
+
 def keygen(*arguments: str) -> None:
     subprocess.run(["ssh-keygen", "-q", *arguments], check=True)
 
@@ -288,15 +321,22 @@ def test_a_server_that_says_nothing_is_unreachable(sshd: Sshd) -> None:
 class Manners(paramiko.ServerInterface):
     """Lets in user `inlet` with password `sesame`, and remembers what it was told."""
 
-    def __init__(self, told: list[str]) -> None:
+    def __init__(self, told: list[str], allowed: str) -> None:
         self.told = told
+        self.allowed = allowed
 
     def check_auth_password(self, username: str, password: str) -> int:
         self.told.append(password)
         return AUTH_SUCCESSFUL if password == "sesame" else AUTH_FAILED
 
     def get_allowed_auths(self, username: str) -> str:
-        return "password"
+        return self.allowed
+
+    def check_auth_interactive(self, username: str, submethods: str) -> Any:
+        return paramiko.server.InteractiveQuery("", "", ("Password: ", False))
+
+    def check_auth_interactive_response(self, responses: Any) -> int:
+        return self.check_auth_password("", responses[0])
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return OPEN_SUCCEEDED
@@ -355,8 +395,10 @@ class Rude:
     def __init__(self) -> None:
         self.key = paramiko.ECDSAKey.generate()
         self.told: list[str] = []
+        self.allowed = "password"
         self.hung = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
         self.transports: list[paramiko.Transport] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -371,12 +413,12 @@ class Rude:
             transport.set_subsystem_handler("sftp", SFTPServer, Files, self.hung)
             self.transports.append(transport)
             with contextlib.suppress(paramiko.SSHException, EOFError, OSError):  # the client has gone away
-                transport.start_server(server=Manners(self.told))
+                transport.start_server(server=Manners(self.told, self.allowed))
 
     def block(self, **changed: Any) -> SftpServer:
         given = {
             "host": "127.0.0.1",
-            "port": self.listener.getsockname()[1],
+            "port": self.port,
             "user": "inlet",
             "password": "sesame",
             "host_key": f"{self.key.get_name()} {self.key.get_base64()}",
@@ -451,3 +493,290 @@ def test_a_connection_that_breaks_is_interrupted(rude: Rude) -> None:
         assert caught.value.retryable
         with pytest.raises(Interrupted):
             list(remote.list())
+
+
+# --- Keys, jump hosts, old servers ------------------------------------------------------------------------
+
+
+def test_by_default_openssh_carries_the_bytes(sshd: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.undo()
+    require("ssh", "OpenSSH's client is not installed")
+    assert openssh_is_here()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not openssh_is_here()
+    block(sshd).check()
+    with pytest.raises(Misconfigured, match="cannot be used where this runs"):
+        block(sshd, transport="openssh").check()
+
+
+@pytest.mark.parametrize("kind", [["ed25519"], ["rsa", "-b", "2048"], ["rsa", "-m", "PEM"], ["ecdsa"]])
+@pytest.mark.parametrize("passphrase", ["", "horse"])
+def test_each_type_of_key_lets_in(other: Sshd, kind: list[str], passphrase: str, tmp_path: Path) -> None:
+    keygen("-t", *kind, "-N", passphrase, "-f", str(tmp_path / "key"))
+    allowed = other.log.parent / "user.pub"
+    before = allowed.read_text()
+    try:
+        allowed.write_text((tmp_path / "key.pub").read_text())
+        key = (tmp_path / "key").read_text()
+        block(other, private_key=key, passphrase=passphrase).check()
+    finally:
+        allowed.write_text(before)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """A second server, with keys of its own."""
+    with servers.sshd(tmp_path_factory.mktemp("other")) as server:
+        yield server
+
+
+def jump(sshd: Sshd, **changed: Any) -> dict[str, Any]:
+    names = ("host", "port", "user", "private_key", "host_key")
+    return {name: getattr(sshd, name) for name in names} | changed
+
+
+def test_a_jump_host_leads_to_the_server(sshd: Sshd, other: Sshd, big: tuple[str, bytes]) -> None:
+    name, data = big
+    connections = other.log.read_text().count("Accepted publickey")
+    with block(sshd, jump=jump(other)).connect() as remote, remote.open(name) as stream:
+        assert stream.read() == data
+    assert other.log.read_text().count("Accepted publickey") == connections + 1
+
+
+def test_a_jump_host_leads_to_a_server_with_a_password(rude: Rude, other: Sshd) -> None:
+    assert list(listed(rude.block(jump=jump(other)))) == ["data"]
+    with pytest.raises(AccessDenied, match=f":{rude.port} does not let us in"):
+        rude.block(jump=jump(other), password="guess").check()
+    assert rude.told == ["sesame", "guess"]
+
+
+def test_a_jump_host_that_is_not_the_one(sshd: Sshd, other: Sshd) -> None:
+    with pytest.raises(HostKeyMismatch, match=f"{other.port} shows the key SHA256:.* expects SHA256:"):
+        block(sshd, jump=jump(other, host_key=sshd.host_key)).check()
+    with pytest.raises(HostKeyMismatch, match=f"{sshd.port} shows the key SHA256:.* expects SHA256:"):
+        block(sshd, jump=jump(other), host_key=other.host_key).check()
+
+
+def test_a_jump_host_that_does_not_let_us_in(sshd: Sshd, other: Sshd) -> None:
+    for changed in ({"private_key": sshd.private_key}, {"private_key": None, "password": "sesame"}):
+        with pytest.raises(AccessDenied, match=f"^ssh://{other.user}@{other.host}:{other.port} "):
+            block(sshd, jump=jump(other, **changed)).check()
+    with pytest.raises(Misconfigured, match=f"{other.port} has neither"):
+        block(sshd, jump=jump(other, private_key=None)).check()
+
+
+def test_a_jump_host_with_no_way_on(sshd: Sshd, other: Sshd) -> None:
+    with pytest.raises(Unreachable, match="does not answer to the jump host"):
+        block(sshd, jump=jump(other), port=free_port()).check()
+    with pytest.raises(Unreachable, match=r"ssh://.* does not answer"):
+        block(sshd, jump=jump(other, port=free_port())).check()
+
+
+def test_a_jump_host_that_lets_nobody_on(sshd: Sshd, tmp_path: Path) -> None:
+    with other_settings(sshd, tmp_path, "AllowTcpForwarding no") as server:
+        place = block(sshd, jump=jump(server))
+        with pytest.raises(AccessDenied, match=f"not on to sftp://{sshd.user}@{sshd.host}:{sshd.port}"):
+            place.check()
+
+
+def test_the_secrets_of_a_jump_host_are_secret(sshd: Sshd) -> None:
+    secret = SftpServer.model_json_schema()["secret_fields"]
+    assert {"password", "private_key", "passphrase", "jump.password", "jump.private_key", "jump.passphrase"} == {
+        *secret
+    }
+    place = block(sshd, jump=jump(sshd, password="hunter2"))
+    assert "hunter2" not in repr(place) + str(place.model_dump()) + place.model_dump_json()
+
+
+@contextlib.contextmanager
+def other_settings(sshd: Sshd, home: Path, *lines: str) -> Iterator[Sshd]:
+    """The same server, on a port of its own, with other settings before its own."""
+    port = free_port()
+    text = (sshd.log.parent / "sshd_config").read_text().replace(str(sshd.port), str(port))
+    (home / "sshd_config").write_text("\n".join(lines) + text)
+    program = require("sshd", "OpenSSH's sshd is not installed")
+    with running([program, "-D", "-e", "-f", str(home / "sshd_config")], answers(port), home / "sshd.log"):
+        yield dataclasses.replace(sshd, port=port)
+
+
+OLD = {
+    "kex": "KexAlgorithms diffie-hellman-group14-sha1",
+    "cipher": "Ciphers aes128-cbc",
+    "mac": "MACs hmac-md5\nCiphers aes128-ctr",
+    "host key": "HostKeyAlgorithms ssh-rsa",
+}
+
+
+@pytest.mark.parametrize("what", OLD)
+def test_old_algorithms_are_spoken_only_when_asked_for(sshd: Sshd, tmp_path: Path, what: str, transport: str) -> None:
+    keygen("-t", "rsa", "-b", "2048", "-N", "", "-f", str(tmp_path / "rsa"))
+    lines = [OLD[what], f"HostKey {tmp_path}/rsa"]
+    keys = f"{sshd.host_key}\n{(tmp_path / 'rsa.pub').read_text()}"
+    with other_settings(sshd, tmp_path, *lines) as server:
+        with pytest.raises(PlaceError, match="outdated encryption"):
+            block(server, host_key=keys).check()
+        if transport == "openssh" or what in {"cipher", "mac"}:  # the others are gone from paramiko 5
+            block(server, host_key=keys, old_algorithms=True).check()
+
+
+def test_a_server_without_sftp_is_access_denied(sshd: Sshd, tmp_path: Path) -> None:
+    said = "ForceCommand echo This account is closed; exit 1"
+    with other_settings(sshd, tmp_path, said) as server, pytest.raises(AccessDenied, match="opens no SFTP session"):
+        block(server).check()
+
+
+def test_a_server_that_wants_more_is_access_denied(sshd: Sshd, tmp_path: Path) -> None:
+    for methods, changed, words in [
+        ("publickey,password", {}, "wants more to log in: password"),
+        ("publickey", {"private_key": None, "password": "sesame"}, "wants another way to log in: publickey"),
+    ]:
+        with other_settings(sshd, tmp_path, f"AuthenticationMethods {methods}") as server:
+            place = block(server, **changed)
+            with pytest.raises(AccessDenied, match=words):
+                place.check()
+
+
+def test_a_banner_deceives_nobody(sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "banner").write_text("Host key verification failed.\nPermission denied (all).\n")
+    with other_settings(sshd, tmp_path, f"Banner {tmp_path}/banner") as server:
+        block(server).check()
+        keygen("-t", "ed25519", "-N", "", "-f", str(tmp_path / "other"))
+        place = block(server, private_key=(tmp_path / "other").read_text())
+        with pytest.raises(AccessDenied):
+            place.check()
+
+
+def test_a_password_may_be_asked_for_by_a_dialogue(rude: Rude) -> None:
+    rude.allowed = "keyboard-interactive"
+    assert list(listed(rude.block())) == ["data"]
+    assert rude.told == ["sesame"]
+    rude.allowed = "password,keyboard-interactive"
+    with pytest.raises(AccessDenied):
+        rude.block(password="guess").check()
+    assert rude.told == ["sesame", "guess"]
+
+
+def test_any_password_arrives_as_it_is(rude: Rude) -> None:
+    for word in [" two words ", "\\n$HOME`'\"%s%%", "pässwörd 日本", "-n"]:
+        with pytest.raises(AccessDenied) as caught:
+            rude.block(password=word).check()
+        assert rude.told.pop() == word
+        assert word not in str(caught.value)
+
+
+# --- What is left behind ----------------------------------------------------------------------------------
+
+
+def children(of: int) -> list[psutil.Process]:
+    return [child for child in psutil.Process(of).children(recursive=True) if child.name() in {"ssh", "sh", "env"}]
+
+
+@pytest.fixture
+def only_openssh(transport: str) -> None:
+    if transport != "openssh":
+        pytest.skip("paramiko starts no process")
+
+
+@pytest.mark.usefixtures("only_openssh")
+def test_ssh_that_dies_is_interrupted(sshd: Sshd, other: Sshd, big: tuple[str, bytes]) -> None:
+    name, _ = big
+    for way in (None, jump(other)):
+        with block(sshd, jump=way).connect() as remote, remote.open(name) as stream:
+            stream.read(10)
+            for child in children(os.getpid()):
+                child.kill()
+            with pytest.raises(Interrupted) as caught:
+                stream.read()
+            assert caught.value.retryable
+            with pytest.raises(Interrupted):
+                list(remote.list())
+
+
+@pytest.fixture
+def written() -> Iterator[list[str]]:
+    """The files that this process opens for writing."""
+    found: list[str] = []
+    on = True
+
+    def hook(event: str, given: tuple[Any, ...]) -> None:
+        if on and event == "open" and isinstance(given[0], str) and given[2] & (os.O_RDWR | os.O_WRONLY | os.O_CREAT):
+            found.append(given[0])
+
+    sys.addaudithook(hook)  # for ever
+    yield found
+    on = False
+
+
+@pytest.mark.usefixtures("only_openssh")
+def test_nothing_is_left_and_no_secret_shows(rude: Rude, sshd: Sshd, other: Sshd, written: list[str]) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    found = []
+    for _ in range(3):
+        with rude.block(jump=jump(other, password="hunter2")).connect() as remote:
+            found += children(os.getpid())
+            for process in found[-2:]:
+                given = " ".join(process.cmdline()) + str(process.environ())
+                for secret in ("sesame", "hunter2", "PRIVATE KEY"):
+                    assert secret not in given
+            list(remote.list())
+        with pytest.raises(HostKeyMismatch):
+            rude.block(host_key=sshd.host_key).check()
+        with pytest.raises(AccessDenied):
+            rude.block(password="guess").check()
+    assert len(found) == 6
+    _, alive = psutil.wait_procs(found, 5)
+    assert not alive
+    assert children(os.getpid()) == []
+    assert [name for name in written if not name.startswith("/dev/null")] == []
+    for transport in rude.transports:
+        transport.close()
+    deadline = time.monotonic() + 10  # the server's threads close what is theirs
+    while len(os.listdir("/proc/self/fd")) > before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+CLIENT = """
+import sys
+from blocks.sftp import SftpServer
+with SftpServer.model_validate_json(sys.stdin.readline()).connect() as remote, remote.open("big") as stream:
+    stream.read(1 << 20)
+    print("reading", flush=True)
+    {wait}
+"""
+
+
+IDLE, BUSY = "sys.stdin.read()", "while True: stream.seek(0), stream.read()"
+
+
+@pytest.mark.usefixtures("only_openssh", "big")
+@pytest.mark.parametrize(
+    ("how", "by", "wait"),
+    [
+        (signal.SIGKILL, "straight", IDLE),
+        (signal.SIGKILL, "straight", BUSY),
+        (signal.SIGKILL, "jump", IDLE),
+        (signal.SIGKILL, "jump", BUSY),
+        (signal.SIGTERM, "jump", BUSY),
+    ],
+)
+def test_ssh_ends_with_the_process_that_reads(sshd: Sshd, other: Sshd, wait: str, how: signal.Signals, by: str) -> None:
+    given = jump(sshd) | ({"jump": jump(other)} if by == "jump" else {})
+    with subprocess.Popen(
+        [sys.executable, "-c", CLIENT.format(wait=wait)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"PREFECT_LOGGING_LEVEL": "ERROR"},
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(json.dumps(given).encode() + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"reading\n"
+        found = children(process.pid)
+        assert len(found) == (2 if by == "jump" else 1)
+        process.send_signal(how)
+        process.wait(10)
+        _, alive = psutil.wait_procs(found, 5)
+        assert not alive

@@ -17,9 +17,12 @@ from pydantic import SecretStr
 
 import blocks
 from blocks.drive import Drive
+from blocks.ftp import FtpServer
+from blocks.http import HttpServer
 from blocks.lake import Lake
 from blocks.pgp import PgpKey
 from blocks.place import Place
+from blocks.s3 import S3Folder
 from blocks.sftp import SftpServer
 from tests.servers import PrefectServer
 
@@ -35,6 +38,14 @@ BLOCKS = sorted(
 )
 EXAMPLES = [
     Drive(path=Path("/mnt/outside")),
+    FtpServer(host="host", user="user", password=SecretStr("hunter2-word")),
+    HttpServer(
+        url="https://host/files/",
+        password=SecretStr("hunter2-word"),
+        token=SecretStr("hunter2-token"),
+        api_key=SecretStr("hunter2-key"),
+        client_secret=SecretStr("hunter2-client"),
+    ),
     Lake(
         root="s3://bucket/lake",
         catalog=SecretStr("postgresql://u:hunter2@host/db"),
@@ -43,6 +54,12 @@ EXAMPLES = [
         ),
     ),
     PgpKey(private_key=SecretStr("hunter2-pgp"), passphrase=SecretStr("hunter2-pass")),
+    S3Folder(
+        bucket="bucket",
+        credentials=prefect_aws.AwsCredentials(
+            aws_access_key_id="id", aws_secret_access_key=SecretStr("hunter2-key"), region_name="us-east-1"
+        ),
+    ),
     SftpServer(
         host="host",
         user="user",
@@ -107,7 +124,7 @@ def test_a_saved_block_masks_its_secrets_and_loads(example: Block, prefect_serve
     assert "hunter2" not in repr(loaded) + str(loaded.model_dump()) + loaded.model_dump_json()
 
 
-@pytest.mark.parametrize("module", ["drive", "lake", "pgp", "sftp"])
+@pytest.mark.parametrize("module", ["drive", "ftp", "http", "lake", "pgp", "s3", "sftp"])
 def test_the_cli_registers_the_block_and_not_its_base(module: str, prefect_server: PrefectServer) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prefect", "block", "register", "-m", f"blocks.{module}"],

@@ -214,7 +214,7 @@ def test_a_plan_changes_nothing_and_an_unknown_key_is_explained(site: Site) -> N
     assert site.done(since=2027, dry_run=True) == "Nothing is new; 1 not complete yet"
     for key, why in {
         "2026-12": "nppes cannot do 2026-12: neither offered nor landed (there is 2026-11)",
-        "2026-12-06": f"nppes cannot do 2026-12-06: {whole.name} is not whole",
+        "2026-12-06": f"nppes cannot do 2026-12-06: {whole.name}",
     }.items():
         state = site.run(drops=key)
         assert state.is_failed()

@@ -89,9 +89,9 @@ def test_only_what_is_new_is_offered_however_old_it_looks(outside: Drive, lake: 
     ("content", "reason"),
     [
         ("whole", None),
-        ("truncated", "is not whole: File is not a zip file"),
-        ("empty", "is not whole: File is not a zip file"),
-        ("without", "is not whole: no member is named npidata"),
+        ("truncated", "File is not a zip file"),
+        ("empty", "File is not a zip file"),
+        ("without", "no member is named npidata"),
     ],
 )
 def test_a_zip_shows_by_itself_whether_it_is_whole(
