@@ -4,7 +4,7 @@ Both look only at what they are given (no configuration, agent, `known_hosts` or
 the server's key before anything secret is sent, try a password once, and raise the same errors:
 `Unreachable`, `HostKeyMismatch`, `AccessDenied`, `Interrupted`, and `PlaceError` for outdated encryption.
 
-OpenSSH's client moves bytes 1.4 to 1.6 times as fast as paramiko, at a quarter of Python's CPU time, in its own process.
+OpenSSH's client moves bytes 1.4 to 1.6 times as fast as paramiko, at a quarter of Python's CPU time.
 """
 
 import base64
