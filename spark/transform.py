@@ -40,14 +40,17 @@ BUCKETS = 16
 RESULT = "result"
 """Name of the one column in which a partition's writer reports."""
 
+EXAMPLES = 5
+"""Conflicting rows that an error names."""
+
 _ROWS_A_TASK = 2_000_000
 
 
 class Transformed(BaseModel, frozen=True):
     """What a transform made, and its counts: raw = rows + held + duplicates.
 
-    `reasons` counts held rows by reason, `nulled` values that would not convert by column. `conflicts` names, by file
-    and record, rows that say different things about one key.
+    `reasons` counts held rows by reason, `nulled` values that would not convert by column. `conflicting` rows
+    say another thing about a key than the row before them; `conflicts` names the first of them by file and record.
     """
 
     files: tuple[DataFile, ...] = ()
@@ -57,6 +60,7 @@ class Transformed(BaseModel, frozen=True):
     duplicates: int = 0
     reasons: dict[str, int] = {}
     nulled: dict[str, int] = {}
+    conflicting: int = 0
     conflicts: tuple[str, ...] = ()
 
     @property
@@ -73,7 +77,8 @@ class Transformed(BaseModel, frozen=True):
             duplicates=self.duplicates + other.duplicates,
             reasons=Counter(self.reasons) + Counter(other.reasons),
             nulled=Counter(self.nulled) + Counter(other.nulled),
-            conflicts=self.conflicts + other.conflicts,
+            conflicting=self.conflicting + other.conflicting,
+            conflicts=(self.conflicts + other.conflicts)[:EXAMPLES],
         )
 
 
@@ -106,10 +111,10 @@ def transform(
     write = partial(_write, schema=schema, into=into, held_into=held_into)
     results = sorted_.mapInArrow(write, f"{RESULT} string").collect()  # only files in this answer count
     done = sum((Transformed.model_validate_json(row[RESULT]) for row in results), Transformed())
-    if done.conflicts:
+    if done.conflicting:
         raise ConflictingKeys(
-            f"{source}: {len(done.conflicts)} rows of {schema} repeat a key with other values,"
-            f" among them {'; '.join(done.conflicts[:5])}"
+            f"{source}: {done.conflicting:,} rows of {schema} repeat a key with other values,"
+            f" among them {'; '.join(done.conflicts)}"
         )
     if not done.raw == rows == done.rows + done.held + done.duplicates:
         counts = f"{done.rows:,} transformed, {done.held:,} held, {done.duplicates:,} duplicates"
@@ -119,6 +124,8 @@ def transform(
 
 def _mapped(view: DataFrame, mapping: Mapping, schema: Schema, source: str) -> DataFrame:
     """The columns of the common schema, and beside them `_reason` and `_raw`, null but in held rows, and `_nulled`."""
+    if unknown := mapping.columns.keys() - {c.name for c in schema.columns}:
+        raise ValueError(f"{source}: the mapping names {', '.join(sorted(unknown))}, which {schema} does not have")
     expressions = {name: e if isinstance(e, Expression) else Expression(e, e) for name, e in mapping.columns.items()}
     given = {c.name: expressions.get(c.name, Expression("NULL", "NULL")) for c in schema.columns}
     used = set(re.findall(r"\w+", " ".join(e.sql for e in given.values())))
@@ -178,7 +185,8 @@ def _write(batches: Iterator[pa.RecordBatch], *, schema: Schema, into: str, held
                 duplicates=duplicates,
                 reasons=Counter(held_rows["_reason"].to_pylist()),
                 nulled=_lost(table["_nulled"]),
-                conflicts=tuple(conflicts),
+                conflicting=len(conflicts),
+                conflicts=tuple(conflicts[:EXAMPLES]),
             )
         done += Transformed(files=tuple(fits.close()), held_files=tuple(held.close()))
     yield pa.RecordBatch.from_pylist([{RESULT: done.model_dump_json()}])

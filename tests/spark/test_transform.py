@@ -187,6 +187,12 @@ def test_a_key_with_other_values_fails_and_is_named(run: Transform, other: Raw, 
     assert right(7) not in str(caught.value)  # no value of a row in a message
 
 
+def test_a_mapping_to_a_column_that_the_schema_lacks_is_named(run: Transform) -> None:
+    mapping = MAPPING.model_copy(update={"columns": {**MAPPING.columns, "shoe_size": text("degree")}})
+    with pytest.raises(ValueError, match=r"party: the mapping names shoe_size, which provider"):
+        run([(right(1), "1", "n", None, None)], mapping=mapping)
+
+
 def test_a_column_that_is_not_there_is_named(run: Transform) -> None:
     mapping = MAPPING.model_copy(update={"columns": {**MAPPING.columns, "credential": text("degree_2")}})
     with pytest.raises(MissingColumns, match=r"party to provider.*degree_2"):
