@@ -8,6 +8,7 @@ PlaceError
 ├── NotThere             no such file, folder, bucket or key
 ├── Misconfigured        the block cannot be used as it is filled in
 ├── Changed              a file changed while it was read (retryable)
+├── ChecksumMismatch     the bytes are not those whose checksum the party published
 └── Conflict             somebody else wrote the object first (retryable)
 """
 
@@ -71,6 +72,12 @@ class Changed(PlaceError):
 
     todo = "The party is probably still writing it; the next run reads it whole"
     retryable = True
+
+
+class ChecksumMismatch(PlaceError):
+    """The bytes that came are not those whose checksum the party published."""
+
+    todo = "Run it again; if it stays, ask the party whether the file or its checksum is wrong"
 
 
 class Conflict(PlaceError):

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 from prefect.blocks.core import Block
 from pydantic import BaseModel
@@ -16,12 +16,20 @@ from blocks.errors import NotThere
 class RemoteFile(BaseModel, frozen=True):
     """A file at an outside party.
 
-    `name` is relative to the place, with `/`, as `text_of` makes it; `size` in bytes; `mtime` in UTC.
+    `name` is relative to the place, with `/`, as `text_of` makes it; `size` in bytes, None where nobody knows it before
+    it is read; `mtime` in UTC; `version` is what the server tells one state of the file from another by, such as an
+    ETag, if it does.
     """
 
     name: str
-    size: int
+    size: int | None
     mtime: datetime | None = None
+    version: str | None = None
+
+    @property
+    def identity(self) -> tuple[str, int | None, datetime | str | None]:
+        """Equal where the party has not touched the file. Mirrors of one server differ in ETags: a time is better."""
+        return (self.name, self.size, self.mtime or self.version)
 
 
 class Remote(Protocol):
@@ -36,8 +44,33 @@ class Remote(Protocol):
         ...
 
 
+class Page(BaseModel, frozen=True):
+    """One answer of an API, its bytes as they came; `after` is where the next one begins, None after the last."""
+
+    data: bytes
+    after: str | None
+
+
+@runtime_checkable
+class Paged(Protocol):
+    """A `Remote` whose files come in pages, each a request of its own, instead of being opened."""
+
+    def pages(self, name: str, after: str | None = None) -> Iterator[Page]:
+        """The pages of one file, from the first or the one that begins at `after`; raises `Changed`."""
+        ...
+
+
+def digests(stream: BinaryIO) -> dict[str, str]:
+    """What the server itself says the hashes of the whole file are: hexadecimal, by their names in hashlib."""
+    found: dict[str, str] = getattr(getattr(stream, "raw", stream), "digests", {})
+    return found
+
+
 class Place(Block, ABC):  # with ABC as a base Prefect does not offer it in the UI
     """A place where an outside party leaves files. Subclasses: one an access method."""
+
+    if TYPE_CHECKING:  # a field of each subclass, where its form wants it
+        connections: int = 1
 
     def check(self) -> None:
         """Raise a `PlaceError` that says in one sentence what is wrong, or return."""

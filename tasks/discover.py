@@ -12,10 +12,10 @@ from pydantic import BaseModel, TypeAdapter
 from blocks.errors import Conflict, Misconfigured, NotThere
 from blocks.lake import Lake
 from blocks.place import Remote, RemoteFile
-from tasks.manifest import Manifest, folder, landed, now
+from tasks.manifest import folder, landed, now
 from tasks.retrying import RETRY
 from tasks.run import current
-from tasks.source import Delivery, Drop, Source
+from tasks.source import Delivery, Drop, Offered, Source
 
 
 class Pending(BaseModel, frozen=True):
@@ -57,7 +57,7 @@ def offered(source: Source, remote: Remote, lake: Lake) -> Offer:
     drops, pending = [], []
     for key, (delivery, date, files) in _by_drop(source, [seen.file for seen in listing.values()]).items():
         manifest = have.get(key)
-        if manifest and _same(manifest, files):
+        if manifest and manifest.shows(files):
             continue
         moving = [f.name for f in files if source.quiet and now() - listing[f.name].since < source.quiet]
         if moving:
@@ -76,7 +76,7 @@ def offered(source: Source, remote: Remote, lake: Lake) -> Offer:
                 as_of=source.instant(date),
                 kind=delivery.kind,
                 revision=manifest.latest.number + 1 if manifest else 1,
-                files=files,
+                files=tuple(Offered(**file.model_dump()) for file in files),
             )
         )
     return Offer(drops=tuple(sorted(drops, key=lambda drop: drop.order)), pending=tuple(pending))
@@ -90,7 +90,7 @@ def pending(source: Source, lake: Lake) -> list[str]:
     return sorted(
         key
         for key, (_, _, of_drop) in _by_drop(source, files).items()
-        if key not in have or not _same(have[key], of_drop)
+        if key not in have or not have[key].shows(of_drop)
     )
 
 
@@ -113,7 +113,7 @@ def _look(source: Source, files: Iterable[RemoteFile], lake: Lake) -> dict[str, 
 
 
 def _held_still(seen: _Seen | None, file: RemoteFile) -> bool:
-    return seen is not None and seen.file == file
+    return seen is not None and seen.file.identity == file.identity
 
 
 def _by_drop(
@@ -129,11 +129,6 @@ def _by_drop(
                 break
     first = {key: min(by.items(), key=lambda item: source.deliveries.index(item[0])) for key, by in found.items()}
     return {key: (delivery, date, tuple(of_drop)) for key, (delivery, (date, of_drop)) in first.items()}
-
-
-def _same(manifest: Manifest, files: tuple[RemoteFile, ...]) -> bool:
-    have = {f.name: f for f in manifest.latest.files}
-    return len(have) == len(files) and all(f.name in have and have[f.name].is_still(f) for f in files)
 
 
 def _date_inside(delivery: Delivery, remote: Remote, files: tuple[RemoteFile, ...]) -> datetime:

@@ -1,5 +1,6 @@
 """What has landed: one manifest a drop, written last and by conditional put, so that what it lists is there."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -9,29 +10,32 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from blocks.errors import Conflict
 from blocks.lake import Lake
 from blocks.place import RemoteFile
-from tasks.source import Drop, Kind, Source
+from tasks.source import Drop, Kind, Offered, Source
 
 
 class LandedFile(BaseModel, frozen=True):
-    """One landed file: `path` below the lake's root, and what the outside said of it; `sha256` in hexadecimal."""
+    """One landed file: `path` below the lake's root, and what the outside said of it; `sha256` in hexadecimal.
+
+    `of` is the offered file that this is a page of, None where it is all of it. `checksum` is what the party or its
+    server says of the whole file, such as md5:900150…, and what its bytes proved to have.
+    """
 
     name: str
     path: str
     size: int
     mtime: datetime | None
     sha256: str
-
-    def is_still(self, file: RemoteFile) -> bool:
-        """Whether the outside shows the file that landed."""
-        return (self.name, self.size, self.mtime) == (file.name, file.size, file.mtime)
+    of: str | None = None
+    checksum: str | None = None
 
 
 class Revision(BaseModel, frozen=True):
-    """One state of a drop; a file re-published under its name makes the next."""
+    """One state of a drop: what was offered, what of it landed. A file re-published under its name makes the next."""
 
     number: int
     as_of: datetime
     kind: Kind
+    offered: tuple[Offered, ...]
     files: tuple[LandedFile, ...]
     run: str
     landed_at: datetime
@@ -51,16 +55,19 @@ class Manifest(BaseModel, frozen=True):
         """The revision that counts."""
         return self.revisions[-1]
 
+    def shows(self, files: Iterable[RemoteFile]) -> bool:
+        """Whether these are the files that landed, as the outside showed them then."""
+        return {f.identity for f in files} == {f.identity for f in self.latest.offered}
+
     def as_drop(self) -> Drop:
         """The drop as it landed."""
-        files = tuple(RemoteFile(name=f.name, size=f.size, mtime=f.mtime) for f in self.latest.files)
         return Drop(
             source=self.source,
             key=self.drop,
             as_of=self.latest.as_of,
             kind=self.latest.kind,
             revision=self.latest.number,
-            files=files,
+            files=self.latest.offered,
         )
 
 

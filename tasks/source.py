@@ -20,6 +20,13 @@ KINDS: tuple[Kind, ...] = ("full", "incremental", "deletions")
 """What a drop speaks of, in the order in which drops of one instant are applied."""
 
 
+class Offered(RemoteFile, frozen=True):
+    """A file of a drop, with what the party says of it elsewhere: its hash, such as md5:900150…, and its records."""
+
+    checksum: str | None = None
+    records: int | None = None
+
+
 class Drop(BaseModel, frozen=True):
     """One delivery of a source: `key` is a name only, `as_of` the UTC instant up to which it speaks."""
 
@@ -28,7 +35,7 @@ class Drop(BaseModel, frozen=True):
     as_of: datetime
     kind: Kind
     revision: int
-    files: tuple[RemoteFile, ...]
+    files: tuple[Offered, ...]
 
     @property
     def order(self) -> tuple[datetime, int, int]:
@@ -37,8 +44,8 @@ class Drop(BaseModel, frozen=True):
 
     @property
     def bytes(self) -> int:
-        """Size of its files as they are delivered."""
-        return sum(file.size for file in self.files)
+        """Size of its files as they are delivered, without those whose size nobody knows yet."""
+        return sum(file.size or 0 for file in self.files)
 
     def __str__(self) -> str:
         return self.key

@@ -49,13 +49,19 @@ def land(drop: Drop, place: Place, lake: Lake, run: str) -> Landed:
     """
     found = manifest.read(lake, drop.source, drop.key)
     before, version = found or (Manifest(source=drop.source, drop=drop.key), None)
+    offered = {f.name: f.identity for f in before.latest.offered} if before.revisions else {}
     have = {f.name: f for f in before.latest.files} if before.revisions else {}
     number = len(before.revisions) + 1
     # its own folder: another run that lands the same revision, or one that died, must not meet these bytes
     folder = "/".join((*manifest.folder(drop.source, drop.key), f"r{number}-{run[-8:]}"))
     try:
         with place.connect() as remote:
-            files = [_send(file, have.get(file.name), remote, lake, folder) for file in drop.files]
+            files = [
+                have[file.name]
+                if offered.get(file.name) == file.identity
+                else _send(file, have.get(file.name), remote, lake, folder)
+                for file in drop.files
+            ]
     except BaseException:
         _remove(lake, folder)
         raise
@@ -64,6 +70,7 @@ def land(drop: Drop, place: Place, lake: Lake, run: str) -> Landed:
         number=before.latest.number if same else number,
         as_of=drop.as_of,
         kind=drop.kind,
+        offered=drop.files,
         files=tuple(files),
         run=run,
         landed_at=manifest.now(),
@@ -79,9 +86,7 @@ def land(drop: Drop, place: Place, lake: Lake, run: str) -> Landed:
 
 
 def _send(file: RemoteFile, old: LandedFile | None, remote: Remote, lake: Lake, folder: str) -> LandedFile:
-    """Bring one file into `folder`, unless `old`, which landed before, proves to be it."""
-    if old and old.is_still(file):
-        return old
+    """Bring one file into `folder`, unless `old`, which landed before, proves to have the same bytes."""
     path = f"{folder}/{manifest.encoded(file.name)}"
     with remote.open(file.name) as stream:
         size, sha256 = copy(stream, lake.fs(), lake.path(*path.split("/")))

@@ -28,7 +28,7 @@ ALL = ["2015-03", "2026-11-01", "2026-11", "2026-11-08", "deactivated-2026-11-08
 @pytest.fixture
 def run(local_lake: Lake) -> Run:
     for key, kind, as_of, finished in LANDED:
-        revision = Revision(number=1, as_of=as_of, kind=kind, files=(), run="run", landed_at=as_of)
+        revision = Revision(number=1, as_of=as_of, kind=kind, offered=(), files=(), run="run", landed_at=as_of)
         made = Manifest(source="nppes", drop=key, revisions=(revision,), finished=int(finished))
         manifest.write(local_lake, made, None)
     return Run(source=NPPES, lake=local_lake, id="run-00000001", start_from="landed")

@@ -18,7 +18,7 @@ THEN = datetime(2026, 11, 8, 5, tzinfo=UTC)
 def of(key: str = "2026-11", revisions: int = 1, **more: object) -> Manifest:
     file = LandedFile(name="a", path="landed/nppes/a", size=1, mtime=THEN, sha256="0" * 64)
     made = tuple(
-        Revision(number=n, as_of=THEN, kind="full", files=(file,), run="run", landed_at=THEN)
+        Revision(number=n, as_of=THEN, kind="full", offered=(), files=(file,), run="run", landed_at=THEN)
         for n in range(1, revisions + 1)
     )
     return Manifest.model_validate({"source": "nppes", "drop": key, "revisions": made, **more})

@@ -19,7 +19,7 @@ from blocks.errors import Changed, Conflict
 from blocks.lake import Lake
 from blocks.sftp import SftpServer
 from tasks import manifest
-from tasks.source import Drop
+from tasks.source import Drop, Offered
 from tasks.transfer import Landed, copy, fetch, land
 from tests.servers import S3, Sshd
 
@@ -46,7 +46,7 @@ def outside(tmp_path: Path) -> Drive:
 def drop_of(place: Drive | SftpServer, key: str = "2026-11", revision: int = 1) -> Drop:
     """Everything that a place has, as one drop."""
     with place.connect() as remote:
-        files = tuple(sorted(remote.list(), key=lambda file: file.name))
+        files = tuple(Offered(**f.model_dump()) for f in sorted(remote.list(), key=lambda file: file.name))
     as_of = datetime(2026, 11, 8, tzinfo=UTC)
     return Drop(source="acme", key=key, as_of=as_of, kind="full", revision=revision, files=files)
 
