@@ -7,7 +7,9 @@ PlaceError
 ├── AccessDenied         the server knows us and says no, or does not know us
 ├── NotThere             no such file, folder, bucket or key
 ├── Misconfigured        the block cannot be used as it is filled in
+├── NoRoom               the lake is full
 ├── Changed              a file changed while it was read (retryable)
+├── Replaced             a file is no longer the one that was listed
 ├── ChecksumMismatch     the bytes are not those whose checksum the party published
 └── Conflict             somebody else wrote the object first (retryable)
 """
@@ -67,11 +69,23 @@ class Misconfigured(PlaceError):
     todo = "Correct the block"
 
 
+class NoRoom(PlaceError):
+    """The lake is full."""
+
+    todo = "Make room, then run it again: it goes on where it stopped"
+
+
 class Changed(PlaceError):
     """A file changed while it was read."""
 
     todo = "The party is probably still writing it; the next run reads it whole"
     retryable = True
+
+
+class Replaced(PlaceError):
+    """A file is no longer the one that was listed."""
+
+    todo = "The party is probably still writing it; the next run lists it anew and takes it once it holds still"
 
 
 class ChecksumMismatch(PlaceError):

@@ -1,5 +1,6 @@
 """The lake: where everything that inlet keeps is, and the catalog of its tables."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -27,7 +28,7 @@ from pydantic import Field, SecretStr, field_validator
 from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
-from blocks.errors import AccessDenied, Conflict, Interrupted, Misconfigured, NotThere, Unreachable
+from blocks.errors import AccessDenied, Conflict, Interrupted, Misconfigured, NoRoom, NotThere, Unreachable
 
 
 class Lake(Block):
@@ -64,6 +65,10 @@ class Lake(Block):
         default=None,
         description="KMS key that S3 encrypts all that is written with; the bucket's own rule if left empty.",
     )
+    sse_s3: bool = Field(
+        default=False,
+        description="Have S3 encrypt all that is written with its own keys, if no KMS key is given.",
+    )
 
     @field_validator("root")
     @classmethod
@@ -88,7 +93,7 @@ class Lake(Block):
         """
         if not self.on_s3:
             return fsspec.filesystem("file", auto_mkdir=True)
-        options: dict[str, Any] = {"use_listings_cache": False}
+        options: dict[str, Any] = {"use_listings_cache": False, "config_kwargs": dict(_CONFIG)}
         if self.credentials:
             client = self.credentials.aws_client_parameters
             given = {
@@ -98,10 +103,12 @@ class Lake(Block):
             options |= self._keys() | {
                 "endpoint_url": client.endpoint_url,
                 "client_kwargs": {name: value for name, value in given.items() if value is not None},
-                "config_kwargs": {"max_pool_connections": 50} | (client.config or {}),  # 10 would be for all threads
+                "config_kwargs": _CONFIG | (client.config or {}),
             }
         if self.kms_key:
             options["s3_additional_kwargs"] = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
+        elif self.sse_s3:
+            options["s3_additional_kwargs"] = {"ServerSideEncryption": "AES256"}
         return _s3fs(json.dumps(options, default=str), os.getpid())
 
     def path(self, *parts: str) -> str:
@@ -123,7 +130,7 @@ class Lake(Block):
 
     def read(self, path: str) -> tuple[bytes, str] | None:
         """What is at `path` and its version (ETag on S3, SHA-256 on disk), or None where nothing is."""
-        with _sayings(path):
+        with sayings(path):
             try:
                 if self.on_s3:
                     fs = self.fs()
@@ -132,7 +139,7 @@ class Lake(Block):
                 data = Path(path).read_bytes()
                 return data, hashlib.sha256(data).hexdigest()
             except FileNotFoundError as error:
-                if _code(error) == "NoSuchBucket":
+                if code_of(error) == "NoSuchBucket":
                     raise
                 return None
 
@@ -143,7 +150,7 @@ class Lake(Block):
         race is lost; after it `read` gives the winner's content. A request that s3fs repeats because the
         first answer was lost may lose to itself: then `read` gives back `data`.
         """
-        with _sayings(path):
+        with sayings(path):
             return (self._put_on_s3 if self.on_s3 else self._put_on_disk)(path, data, version)
 
     def _put_on_s3(self, path: str, data: bytes, version: str | None) -> str:
@@ -153,8 +160,8 @@ class Lake(Block):
         try:
             answer = fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, **condition)
         except OSError as error:
-            gone = version is not None and _code(error) == "NoSuchKey"
-            if gone or _code(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
+            gone = version is not None and code_of(error) == "NoSuchKey"
+            if gone or code_of(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
                 raise Conflict(f"{path} has been written by somebody else") from error
             raise
         return str(answer["ETag"])
@@ -203,6 +210,8 @@ class Lake(Block):
             properties |= {name: value for name, value in given.items() if value}
         if self.kms_key:
             properties |= {"s3.server-side-encryption": "aws:kms", "s3.sse-kms-key-id": self.kms_key}
+        elif self.sse_s3:
+            properties["s3.server-side-encryption"] = "AES256"
         return properties
 
     def environment(self) -> dict[str, str]:
@@ -236,7 +245,7 @@ class Lake(Block):
                     self.put(probe, b"overwritten", wrong)
                     raise Misconfigured(f"{self.root} is on a server that ignores If-None-Match or If-Match")
         finally:
-            with _sayings(probe):
+            with sayings(probe):
                 self.fs().rm_file(probe)
         try:
             engine = create_engine(catalog)
@@ -257,7 +266,7 @@ class Lake(Block):
         except SQLAlchemyError as error:
             raise Misconfigured("The catalog's address is not one that SQLAlchemy understands") from error
         if address.get_backend_name() == "sqlite" and address.database:
-            with _sayings(address.database):
+            with sayings(address.database):
                 Path(address.database).parent.mkdir(parents=True, exist_ok=True)
         return address
 
@@ -273,10 +282,18 @@ class Lake(Block):
         if given.aws_secret_access_key and not given.assume_role_arn:
             secret = given.aws_secret_access_key.get_secret_value()
             return {"key": given.aws_access_key_id, "secret": secret, "token": given.aws_session_token}
-        with _sayings("this lake"):
+        with sayings("this lake"):
             return _session_keys(given, int(time.monotonic() // 1800))
 
 
+# payload_signing_enabled: a body has a checksum, which is signed; hashing it once more takes a core for a second a GiB.
+# max_pool_connections: 10 would be for all threads. read_timeout: S3 joins large files for minutes; s3fs waits 15 s.
+_CONFIG: dict[str, Any] = {
+    "s3": {"payload_signing_enabled": False},
+    "max_pool_connections": 50,
+    "read_timeout": 300,
+}
+_FULL = {"InsufficientStorage", "QuotaExceeded", "QuotaExceededException", "XMinioStorageFull"}
 _ICEBERG_KEYS = ("access-key-id", "secret-access-key", "session-token")
 
 
@@ -303,8 +320,8 @@ async def _get(fs: Any, path: str) -> tuple[bytes, str]:  # noqa: ANN401  # s3fs
         return await body.read(), answer["ETag"]
 
 
-def _code(error: OSError) -> str | None:
-    """S3's own word for an error that s3fs has translated."""
+def code_of(error: OSError) -> str | None:
+    """S3's own word for an error that s3fs has translated; None for one of a disk."""
     cause = error.__cause__
     return cause.response["Error"].get("Code") if isinstance(cause, ClientError) else None
 
@@ -318,7 +335,7 @@ def _fsync(folder: Path) -> None:
 
 
 @contextmanager
-def _sayings(what: str) -> Iterator[None]:
+def sayings(what: str) -> Iterator[None]:
     """Turn what the disk, s3fs and botocore raise about `what` into a `PlaceError`."""
     try:
         yield
@@ -333,4 +350,6 @@ def _sayings(what: str) -> Iterator[None]:
     except BotoCoreError as error:
         raise Unreachable(f"S3 does not answer about {what} ({type(error).__name__})") from error
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT} or code_of(error) in _FULL:
+            raise NoRoom(f"There is no room left for {what}") from error
         raise Interrupted(f"Reading or writing {what} failed: {error.strerror or error}") from error

@@ -33,14 +33,17 @@ class RemoteFile(BaseModel, frozen=True):
 
 
 class Remote(Protocol):
-    """An open connection to a place. One thread at a time uses it; connect once more for another."""
+    """An open connection to a place. One thread at a time uses it; connect once more for another.
+
+    With an attribute `stripes` that is False, parts of one file are not to be read over several of them.
+    """
 
     def list(self) -> Iterator[RemoteFile]:
         """Every file below the place's root, in one pass, without a stat for each."""
         ...
 
     def open(self, name: str) -> BinaryIO:
-        """A seekable, read-only stream of one file; raises `NotThere` or `AccessDenied`."""
+        """A read-only stream of one file, seekable where the server can; raises `NotThere` or `AccessDenied`."""
         ...
 
 
@@ -63,6 +66,20 @@ class Paged(Protocol):
 def digests(stream: BinaryIO) -> dict[str, str]:
     """What the server itself says the hashes of the whole file are: hexadecimal, by their names in hashlib."""
     found: dict[str, str] = getattr(getattr(stream, "raw", stream), "digests", {})
+    return found
+
+
+def bound(stream: BinaryIO, stop: int | None) -> None:
+    """Say up to where a file will be read next, so that nothing beyond is asked for; None: to its end, as by default."""
+    raw = getattr(stream, "raw", stream)
+    if hasattr(raw, "stop"):
+        raw.stop = stop
+
+
+def status(stream: BinaryIO) -> tuple[int | None, datetime | None]:
+    """The size and the time of an open file as its server gives them now; None for what it does not say."""
+    raw = getattr(stream, "raw", stream)
+    found: tuple[int | None, datetime | None] = raw.status() if hasattr(raw, "status") else (None, None)
     return found
 
 

@@ -3,6 +3,7 @@
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from blocks.errors import Interrupted
@@ -28,6 +29,7 @@ class RangedStream(io.RawIOBase, ABC):
         self._ranged = ranged
         self._position = 0
         self._window = FIRST
+        self.stop: int | None = None  # see `blocks.place.bound`
         self._begin(iter(()), 0, 0)
 
     @abstractmethod
@@ -36,6 +38,10 @@ class RangedStream(io.RawIOBase, ABC):
 
         The chunks raise a `PlaceError`.
         """
+
+    def status(self) -> tuple[int | None, datetime | None]:
+        """Size and time: see `blocks.place.status`."""
+        return self._size, None
 
     def _begin(self, chunks: Iterator[bytes], start: int, until: int | None) -> None:
         self._chunks = chunks
@@ -87,7 +93,8 @@ class RangedStream(io.RawIOBase, ABC):
         if 0 <= self._position - self._start - len(self._chunk) <= SKIP and self._position < until:
             return
         self._window = min(2 * self._window, WINDOW) if self._position == until > 0 else FIRST
-        chunks, until = self._ask(self._position, min(self._position + self._window, self._size or 0))
+        stop = self._position + self._window if self.stop is None or self.stop <= self._position else self.stop
+        chunks, until = self._ask(self._position, min(stop, self._size or 0))
         self._begin(chunks, self._position, until)
 
     def _receive(self) -> bool:

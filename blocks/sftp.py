@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 import paramiko
@@ -289,11 +290,17 @@ class _Reader(io.RawIOBase):
         if status.st_size is None or not stat.S_ISREG(status.st_mode or stat.S_IFREG):
             raise NotThere(f"{what} is not a file")
         self._size = status.st_size
+        self.stop: int | None = None  # see `blocks.place.bound`
         self._position = 0
         self._next = 0  # where the next request begins
         self._ahead = self._request = REQUEST
         self._pieces: deque[_Piece] = deque()  # one after the other, the first at or before the position
         self._asked: dict[int, _Piece] = {}  # by request number
+
+    def status(self) -> tuple[int | None, datetime | None]:
+        with _sayings(self._what):
+            found = self._file.stat()
+        return found.st_size, instant(found.st_mtime)
 
     def readable(self) -> bool:
         return True
@@ -348,6 +355,8 @@ class _Reader(io.RawIOBase):
             self._ahead = REQUEST
             self._next = self._position
         until = min(self._size, self._position + max(self._ahead, min(length, WINDOW)))
+        if self.stop is not None and self.stop > self._position:
+            until = min(until, self.stop)
         while self._next < until:
             piece = _Piece(self._next, min(self._request, self._size - self._next))
             self._pieces.append(piece)

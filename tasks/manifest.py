@@ -1,5 +1,6 @@
 """What has landed: one manifest a drop, written last and by conditional put, so that what it lists is there."""
 
+import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -11,6 +12,8 @@ from blocks.errors import Conflict
 from blocks.lake import Lake
 from blocks.place import RemoteFile
 from tasks.source import Drop, Kind, Offered, Source
+
+_LONGEST = 200  # bytes of a path segment; a disk allows 255, and a draft's name is longer than its file's
 
 
 class LandedFile(BaseModel, frozen=True):
@@ -77,8 +80,11 @@ def folder(source: str, drop: str | None = None) -> tuple[str, ...]:
 
 
 def encoded(name: str) -> str:
-    """A name as one path segment that no file system misreads."""
-    return quote(name, safe="") if name.strip(".") else name.replace(".", "%2E")
+    """A name as one path segment that no file system misreads; of a long one the beginning, and a hash of it all."""
+    text = quote(name, safe="") if name.strip(".") else name.replace(".", "%2E")
+    return (
+        text if len(text) <= _LONGEST else f"{text[: _LONGEST - 17]}~{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    )
 
 
 def read(lake: Lake, source: str, drop: str) -> tuple[Manifest, str] | None:
