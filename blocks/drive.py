@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -37,6 +38,9 @@ class Drive(Place):
     _description = "A mounted folder that a party leaves files in."
 
     path: Path = Field(description="Absolute path of the folder, where the worker sees it.")
+    connections: int = Field(
+        default=2, ge=1, le=16, description="How many files, or parts of one, a transfer may read from it at once."
+    )
 
     @contextmanager
     def connect(self) -> Iterator["DriveFiles"]:
@@ -121,6 +125,11 @@ class _Stream(io.FileIO):
     def __init__(self, descriptor: int, what: str) -> None:
         super().__init__(descriptor)
         self._what = what
+
+    def status(self) -> tuple[int | None, datetime | None]:
+        with _sayings(self._what):
+            found = os.fstat(self.fileno())
+        return found.st_size, instant(found.st_mtime)
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         with _sayings(self._what):

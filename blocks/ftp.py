@@ -51,6 +51,9 @@ class FtpServer(Place):
         "count as well.",
     )
     root: str = Field(default=".", description="Folder on the server that holds the files; a dot is the login folder.")
+    connections: int = Field(
+        default=4, ge=1, le=16, description="How many connections a transfer may open to this server at once."
+    )
     timeout: float = Field(
         default=60, gt=0, description="Seconds without an answer after which the server counts as gone."
     )
@@ -100,6 +103,8 @@ class FtpFiles:
 
     A connection does one thing at a time, so each open file has its own; one that is done is used again.
     """
+
+    stripes = False  # each jump in a file breaks a transfer off, and with it the connection
 
     def __init__(self, place: FtpServer) -> None:
         self._place = place
@@ -183,6 +188,13 @@ class _Reader(RangedStream):
             self._ftp.close()
             raise
         super().__init__(what, self._version[0])
+
+    def status(self) -> tuple[int | None, datetime | None]:
+        """Size and time: as the server says now, once the file was read; before, what it said when it was opened."""
+        if self._data is not None and self._end():
+            self._data = None
+            self._version = self._look(self._what)
+        return self._version[0], _time(self._version[1].partition(" ")[2])
 
     def close(self) -> None:
         if not self.closed:

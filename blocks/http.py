@@ -2,11 +2,9 @@
 
 import base64
 import csv
+import hashlib
 import io
 import re
-import ssl
-import threading
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,19 +16,15 @@ from typing import BinaryIO
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urljoin, urlsplit
 
 import httpx
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field
 
-from blocks.errors import AccessDenied, Changed, Interrupted, Misconfigured, NotThere, PlaceError, Unreachable
+from blocks.errors import Changed, Interrupted, Misconfigured, NotThere, PlaceError
 from blocks.place import Place, RemoteFile, inside, shown, text_of
 from blocks.ranges import FIRST, RangedStream
-
-PAGE = 64 << 20  # bytes of a listing at most; 100,000 links take some 15 MB
-ASKING = 8  # requests for sizes in flight
-REDIRECTS = 5  # hops that one request follows at most
-TRIES = 4  # times that a request is sent to a server that asks to wait
+from blocks.web import ASKING, Session, WebLogin, breaking
 
 
-class HttpServer(Place):
+class HttpServer(Place, WebLogin):
     """A folder of an HTTP server that a party publishes files in.
 
     What is there is read from the folder's index page, from another page or file that lists it, or is said
@@ -70,74 +64,31 @@ class HttpServer(Place):
         default_factory=list, description="Names or addresses of the files, where nothing lists them."
     )
     levels: int = Field(default=1, ge=0, le=9, description="How many folders deep index pages are followed.")
-    user: str | None = Field(default=None, description="User name, where the server asks for name and password.")
-    password: SecretStr | None = Field(default=None, description="Password of this user.")
-    token: SecretStr | None = Field(default=None, description="Bearer token, where the party gave us one.")
-    api_key: SecretStr | None = Field(default=None, description="Key that is sent in a header of its own.")
-    api_key_header: str = Field(default="X-API-Key", description="Name of the header for this key.")
-    client_id: str | None = Field(
-        default=None, description="OAuth2 client, where tokens are fetched (client credentials)."
-    )
-    client_secret: SecretStr | None = Field(default=None, description="Secret of this client.")
-    oauth_url: str | None = Field(default=None, description="Address that gives this client its tokens.")
-    scope: str | None = Field(default=None, description="OAuth2 scope to ask for, if the party names one.")
-    authority: str | None = Field(
-        default=None,
-        description="Certificate of the party's own authority: the whole text of its PEM file; the public ones "
-        "count as well.",
-    )
     other_hosts: bool = Field(
         default=False,
         description="Follow redirects to other hosts, such as a download service; no secret is sent there.",
     )
-    timeout: float = Field(
-        default=60, gt=0, description="Seconds without an answer after which the server counts as gone."
+    connections: int = Field(
+        default=4, ge=1, le=16, description="How many connections a transfer may open to this server at once."
     )
-
-    @field_validator("url")
-    @classmethod
-    def _folder(cls, url: str) -> str:
-        """An address of a folder, with a slash at the end."""
-        try:
-            parts = urlsplit(url)
-        except ValueError as error:
-            raise Misconfigured(f"The address {url!r} is none") from error
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise Misconfigured(f"The address {parts.hostname or url!r} is not like https://host/folder/")
-        if "@" in parts.netloc:
-            raise Misconfigured(
-                f"The address of {parts.hostname} holds a user: name and password have their own fields"
-            )
-        return url.rstrip("/") + "/"
 
     @contextmanager
     def connect(self) -> Iterator["HttpFiles"]:
         """Make ready; the first request connects. Raises `Misconfigured`."""
-        ways = {
-            "user and password": (self.user, self.password),
-            "token": (self.token,),
-            "API key": (self.api_key,),
-            "OAuth2 client": (self.client_id, self.client_secret, self.oauth_url),
-        }
-        begun = [name for name, fields in ways.items() if any(fields)]
-        if len(begun) > 1:
-            raise Misconfigured(f"{self.url} has more than one way to log in: {', '.join(begun)}")
-        if begun and not all(ways[begun[0]]):
-            raise Misconfigured(f"{self.url} lacks a part of {begun[0]}")
         if self.names and self.listing:
             raise Misconfigured(f"{self.url} has both names and a listing")
         try:
             only = re.compile(self.only) if self.only else None
         except re.error as error:
             raise Misconfigured(f"{self.only!r} of {self.url} is no regular expression: {error}") from error
-        with Session(self) as session:
+        with Session(self, other_hosts=self.other_hosts) as session:
             yield HttpFiles(session, self, only)
 
 
 class HttpFiles:
     """The files of an HTTP server below the address of `place`."""
 
-    def __init__(self, session: "Session", place: HttpServer, only: re.Pattern[str] | None) -> None:
+    def __init__(self, session: Session, place: HttpServer, only: re.Pattern[str] | None) -> None:
         self._session = session
         self._place = place
         self._only = only
@@ -188,7 +139,8 @@ class HttpFiles:
         _refuse_page(response, url)
         if size is None:
             raise PlaceError(f"{url} has no size: its server does not say how long it is")
-        return RemoteFile(name=name, size=int(size), mtime=_modified(response))
+        version = response.headers.get("etag") or None
+        return RemoteFile(name=name, size=int(size), mtime=_modified(response), version=version)
 
     def _url(self, name: str) -> str:
         return self._place.url + quote_from_bytes(inside(name, self._place.url))
@@ -261,142 +213,8 @@ class HttpFiles:
                     folders.append((name, levels - 1))
 
 
-class Session:
-    """Requests to one server, with our login and its errors; several threads may use it."""
-
-    def __init__(self, place: HttpServer) -> None:
-        context = httpx.create_ssl_context()
-        try:
-            if place.authority:
-                context.load_verify_locations(cadata=place.authority)
-        except (ssl.SSLError, ValueError) as error:
-            raise Misconfigured(f"The authority's certificate of {place.url} is no PEM text") from error
-        self._place = place
-        self._token: tuple[str, float] | None = None  # and when it ends, by the monotonic clock
-        self._lock = threading.Lock()
-        self._client = httpx.Client(
-            verify=context,
-            timeout=place.timeout,
-            limits=httpx.Limits(max_keepalive_connections=ASKING),
-            # identity: a length and a range are of the file's bytes, not of what a server compresses on the way
-            headers={"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "inlet"},
-        )
-
-    def __enter__(self) -> "Session":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
-
-    def send(
-        self, url: str, method: str = "GET", headers: dict[str, str] | None = None, allow: Iterable[int] = ()
-    ) -> httpx.Response:
-        """An answer of success, or one of the statuses of `allow`, whose body is still to be read; close it.
-
-        Waits as long as a busy server asks us to, if that is no longer than the timeout. Raises `AccessDenied`,
-        `NotThere`, `Unreachable`, `Misconfigured`, or `PlaceError` for other statuses.
-        """
-        renewed = False
-        for turn in range(1, TRIES + 1):
-            response = self._follow(method, url, headers or {})
-            status = response.status_code
-            if response.is_success or status in allow:
-                return response
-            response.close()
-            if status == 401 and self._place.client_id and not renewed:
-                renewed, self._token = True, None  # withdrawn before its time
-                continue
-            wait = _retry_after(response)
-            if status not in {429, 503} or wait is None or wait > self._place.timeout or turn == TRIES:
-                break
-            time.sleep(wait)
-        said = f"{url} answers {status} {response.reason_phrase}".rstrip()
-        if status in {401, 403, 407}:
-            raise AccessDenied(said)
-        if status in {404, 410}:
-            raise NotThere(said)
-        if status in {408, 425, 429} or status >= 500:
-            raise Unreachable(said + (f" and asks to wait {wait:.0f} s" if wait else ""))
-        raise PlaceError(said)
-
-    def page(self, url: str) -> tuple[httpx.Response, bytes]:
-        """A page and its bytes, `PAGE` at most."""
-        response, data = self.send(url), bytearray()
-        with _breaking(url):
-            try:
-                for chunk in response.iter_bytes():
-                    data += chunk
-                    if len(data) > PAGE:
-                        raise PlaceError(f"{url} is longer than any listing ({PAGE:,} bytes)")
-            finally:
-                response.close()
-        return response, bytes(data)
-
-    def _follow(self, method: str, url: str, headers: dict[str, str]) -> httpx.Response:
-        at = httpx.URL(url)
-        for _ in range(REDIRECTS + 1):
-            login = self._login() if self._ours(at) else {}
-            with _answering(str(at)):
-                response = self._client.send(
-                    self._client.build_request(method, at, headers=headers | login), stream=True
-                )
-            if not response.has_redirect_location:
-                return response
-            response.close()
-            try:
-                to = at.join(response.headers["location"])
-            except httpx.InvalidURL as error:
-                raise PlaceError(f"{at} redirects to an address that is none") from error
-            if to.scheme != "https" and (at.scheme == "https" or to.scheme != "http"):
-                raise Misconfigured(f"{at} redirects to {to.scheme}://{to.host}, which is not protected")
-            if to.host != httpx.URL(url).host and not self._place.other_hosts:
-                raise Misconfigured(f"{at} redirects to another host, {to.host}, which the block does not allow")
-            at = to
-        raise PlaceError(f"{url} redirects more than {REDIRECTS} times")
-
-    def _ours(self, url: httpx.URL) -> bool:
-        """Whether our login may be shown there: at the place's own origin, or its host where that turns to HTTPS."""
-        own = httpx.URL(self._place.url)
-        upgraded = (own.scheme, own.port, url.scheme, url.port) == ("http", None, "https", None)
-        return url.host == own.host and (upgraded or (url.scheme, url.port) == (own.scheme, own.port))
-
-    def _login(self) -> dict[str, str]:
-        place = self._place
-        if place.user is not None and place.password is not None:
-            return {"Authorization": _basic(place.user, place.password)}
-        if place.token is not None:
-            return {"Authorization": f"Bearer {place.token.get_secret_value()}"}
-        if place.api_key is not None:
-            return {place.api_key_header: place.api_key.get_secret_value()}
-        if place.client_id is not None and place.client_secret is not None and place.oauth_url is not None:
-            with self._lock:
-                if self._token is None or self._token[1] <= time.monotonic():
-                    self._token = self._fetch_token(place.oauth_url, place.client_id, place.client_secret)
-                return {"Authorization": f"Bearer {self._token[0]}"}
-        return {}
-
-    def _fetch_token(self, url: str, client: str, secret: SecretStr) -> tuple[str, float]:
-        """A token and when it ends. RFC 6749, 4.4 and 5.1; the client in a header, or else in the body (2.3.1)."""
-        form = {"grant_type": "client_credentials"} | ({"scope": self._place.scope} if self._place.scope else {})
-        with _answering(url):
-            answer = self._client.post(url, data=form, headers={"Authorization": _basic(client, secret)})
-            if answer.status_code in {400, 401}:
-                form |= {"client_id": client, "client_secret": secret.get_secret_value()}
-                answer = self._client.post(url, data=form)
-        if answer.status_code == 429 or answer.status_code >= 500:
-            raise Unreachable(f"{url} answers {answer.status_code} and gives no token")
-        if not answer.is_success:
-            raise AccessDenied(f"{url} gives our client no token ({answer.status_code})")
-        try:
-            found = answer.json()
-            token, seconds = str(found["access_token"]), float(found.get("expires_in", 300))
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise Misconfigured(f"{url} answers with something that is no OAuth2 token") from error
-        return token, time.monotonic() + max(seconds - 30, seconds / 2)
-
-
 class _Reader(RangedStream):
-    """One remote file; the first request tells whether the server gives ranges."""
+    """One remote file; the first request tells whether the server gives ranges, and perhaps the file's hashes."""
 
     def __init__(self, session: Session, url: str) -> None:
         response = session.send(url, headers={"Range": f"bytes=0-{FIRST - 1}"}, allow={416})
@@ -416,6 +234,7 @@ class _Reader(RangedStream):
         self._session = session
         self._response = response
         self._version = _version(response)
+        self.digests = _digests(response)
         self._begin(_chunks(response, url), 0, min(FIRST, size or 0) if ranged else size)
 
     def close(self) -> None:
@@ -443,7 +262,7 @@ class _Reader(RangedStream):
 
 
 def _chunks(response: httpx.Response, url: str) -> Iterator[bytes]:
-    with _breaking(url):
+    with breaking(url):
         yield from response.iter_raw()
 
 
@@ -487,6 +306,43 @@ def _version(response: httpx.Response) -> str | None:
     return found
 
 
+# What the registries of RFC 9530 and RFC 3230 call the algorithms that hashlib has.
+_ALGORITHMS = {"md5": "md5", "sha": "sha1", "sha-256": "sha256", "sha-512": "sha512"}
+
+
+def _digests(response: httpx.Response) -> dict[str, str]:
+    """What the answer to a GET of a file, or of its first range, says the hashes of the whole file are.
+
+    That of a range (206) says so by fewer headers: Content-Digest is of the bytes in the answer (RFC 9530, 2),
+    Content-MD5 is of either, as servers differ (RFC 7231, B), and S3 gives the checksum of a part there.
+    """
+    if response.status_code not in {200, 206}:
+        return {}
+    headers = response.headers
+    whole = response.status_code == 200
+    said = [headers.get("digest", ""), headers.get("repr-digest", "")]  # of the whole in any answer; the newer last
+    # Google's is of the stored bytes, which are not those that come where they are decompressed on the way.
+    if headers.get("x-goog-stored-content-encoding") == headers.get("content-encoding", "identity"):
+        said.insert(0, headers.get("x-goog-hash", ""))
+    if whole:
+        said += [headers.get("content-digest", ""), f"md5={headers.get('content-md5', '')}"]
+    if whole and headers.get("x-amz-checksum-type") == "FULL_OBJECT":
+        said.append(f"sha-256={headers.get('x-amz-checksum-sha256', '')}")
+    found = {}
+    for name, value in re.findall(r"([\w.*-]+)=:?([A-Za-z0-9+/]+=*)", ", ".join(said)):  # RFC 9530 adds the colons
+        algorithm = _ALGORITHMS.get(name.lower())
+        if algorithm and len(digest := _decoded(value)) == hashlib.new(algorithm).digest_size:
+            found[algorithm] = digest.hex()
+    return found
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return base64.b64decode(value)
+    except ValueError:
+        return b""
+
+
 def _range(response: httpx.Response) -> tuple[int, int] | None:
     """Where a partial answer begins and how long the whole is."""
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("content-range", ""))
@@ -508,45 +364,3 @@ def _modified(response: httpx.Response) -> datetime | None:
     except (KeyError, ValueError):
         return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds that a busy server asks us to wait (RFC 9110, 10.2.3: seconds or a date)."""
-    said: str | None = response.headers.get("retry-after")
-    if said is None:
-        return None
-    try:
-        return max(0.0, float(said) if said.isdigit() else parsedate_to_datetime(said).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _basic(user: str, password: SecretStr) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password.get_secret_value()}".encode()).decode()
-
-
-@contextmanager
-def _answering(url: str) -> Iterator[None]:
-    """Turn what httpx raises before there is an answer from `url` into a `PlaceError`."""
-    try:
-        yield
-    except httpx.TransportError as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                raise Misconfigured(
-                    f"{url} shows a certificate that is not trusted: {cause.verify_message or cause}"
-                ) from error
-            cause = cause.__cause__ or cause.__context__
-        raise Unreachable(f"{url} does not answer: {error or type(error).__name__}") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise PlaceError(f"{url} cannot be asked: {error or type(error).__name__}") from error
-
-
-@contextmanager
-def _breaking(url: str) -> Iterator[None]:
-    """Turn what httpx raises while a body comes from `url` into `Interrupted`."""
-    try:
-        yield
-    except (httpx.HTTPError, httpx.StreamError) as error:
-        raise Interrupted(f"Reading {url} failed: {error or type(error).__name__}") from error

@@ -70,7 +70,7 @@ def digests(stream: BinaryIO) -> dict[str, str]:
 
 
 def bound(stream: BinaryIO, stop: int | None) -> None:
-    """Say up to where a file will be read next, so that nothing beyond is asked for; None: to its end, as by default."""
+    """Say up to where a file will be read next, so that no more is asked for; None, as by default: to its end."""
     raw = getattr(stream, "raw", stream)
     if hasattr(raw, "stop"):
         raw.stop = stop

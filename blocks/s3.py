@@ -1,6 +1,8 @@
 """A folder in a bucket of an outside party, on AWS or on any server that speaks S3."""
 
+import base64
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -52,6 +54,9 @@ class S3Folder(Place):
         "AWS; empty where the pod has a role.",
     )
     requester_pays: bool = Field(default=False, description="The party lets whoever asks pay for the traffic: agree.")
+    connections: int = Field(
+        default=4, ge=1, le=16, description="How many connections a transfer may open to this bucket at once."
+    )
     timeout: float = Field(
         default=60, gt=0, description="Seconds without an answer after which the server counts as gone."
     )
@@ -99,7 +104,9 @@ class S3Files:
             for found in page.get("Contents", ()):
                 name = text_of(found["Key"].removeprefix(self._prefix).encode())
                 if name and not name.endswith("/"):
-                    yield RemoteFile(name=name, size=found["Size"], mtime=found["LastModified"])
+                    yield RemoteFile(
+                        name=name, size=found["Size"], mtime=found["LastModified"], version=found.get("ETag")
+                    )
 
     def open(self, name: str) -> BinaryIO:
         """A seekable, buffered stream of one object, by ranges of the version that it has now.
@@ -136,6 +143,37 @@ class _Reader(RangedStream):
         if not self.closed:
             self._body.close()
         super().close()
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What S3 says the hashes of the whole object are; one HEAD request.
+
+        An answer to a range cannot say it: S3 leaves the checksums out, or gives that of a part and marks it as nothing
+        else. A checksum of type COMPOSITE, as a multipart upload has, is one of its parts' checksums and no use. Where
+        no type is named, as by S3 before 2025, that of an object sent in one piece is of the whole.
+        """
+        with _sayings(self._what):
+            try:
+                told = self._client.head_object(ChecksumMode="ENABLED", **self._where)
+            except ClientError as error:
+                if _status(error) in {403, 404, 412}:  # asks for more rights with KMS; reading tells what is gone
+                    return {}
+                raise
+        found = {}
+        etag = told["ETag"].strip('"')
+        # Of what was sent in one piece the ETag is the MD5, but not of what KMS or the party's own key encrypts, nor in
+        # directory buckets, nor behind the aliases of access points, which may be those or stand before other storage.
+        if (
+            re.fullmatch("[0-9a-f]{32}", etag)
+            and told.get("ServerSideEncryption") in {None, "AES256"}
+            and "SSECustomerAlgorithm" not in told
+            and not re.search("^arn:|-s3$|-s3alias$", self._where["Bucket"])
+        ):
+            found["md5"] = etag
+        if told.get("ChecksumType", "COMPOSITE" if "-" in etag else "FULL_OBJECT") == "FULL_OBJECT":
+            checksums = {name: told.get(f"Checksum{name.upper()}", "-") for name in ("md5", "sha1", "sha256", "sha512")}
+            found |= {name: base64.b64decode(value).hex() for name, value in checksums.items() if "-" not in value}
+        return found
 
     def _ask(self, start: int, stop: int) -> tuple[Iterator[bytes], int]:
         self._body.close()

@@ -1,7 +1,7 @@
 """Files on their way into the lake: in parts, each with its SHA-256, that a later run can go on from.
 
 On S3 a file is a multipart upload, which the server keeps until it is completed or aborted. On disk it is a draft
-beside its path, with a record of the parts that it holds. Either appears under its path whole, and only where nothing is.
+beside its path, with a record of the parts that it holds. Either appears under its path whole, only where nothing is.
 """
 
 import base64
@@ -27,11 +27,11 @@ _BLOCK = 1 << 20  # bytes that are read or written at a time where a part is not
 
 
 class Part(NamedTuple):
-    """A part that the lake holds: its size in bytes and, where it is known, its SHA-256; `etag` on S3 alone."""
+    """A part that the lake holds: its size in bytes; on S3 its ETag, and the SHA-256 of one that was streamed."""
 
     size: int
-    sha256: bytes | None
     etag: str | None = None
+    sha256: str | None = None
 
 
 class Upload(ABC):
@@ -44,12 +44,15 @@ class Upload(ABC):
     parts: dict[int, Part]
 
     @abstractmethod
-    def put(self, number: int, data: bytearray, sha256: bytes) -> None:
-        """Send a part; raises `Conflict` where another run has completed or aborted the upload."""
+    def put(self, number: int, data: bytearray) -> None:
+        """Send a part with its SHA-256; raises `Conflict` where another run has completed or aborted the upload."""
 
     @abstractmethod
     def stream(self, number: int, body: RawIOBase, size: int) -> None:
-        """Send a part of which no more than a block is held; `body` can be rewound, and gives `size` bytes."""
+        """Send a part of which no more than a block is held; `body` can be rewound, and gives `size` bytes.
+
+        Only for an upload that was begun for it.
+        """
 
     @abstractmethod
     def finish(self) -> bool:
@@ -64,18 +67,27 @@ class Upload(ABC):
         """Let go of the upload; it stays where it is for a later run."""
 
 
-def begin(lake: Lake, path: str, size: int, part: int, about: Mapping[str, str], tags: Mapping[str, str]) -> Upload:
+def begin(
+    lake: Lake,
+    path: str,
+    size: int,
+    part: int,
+    *,
+    about: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    streamed: bool = False,
+) -> Upload:
     """Begin an upload of `size` bytes in parts of `part` bytes, or go on with one that an earlier run left.
 
-    `about` becomes the object's metadata, `tags` its tags; a disk keeps neither.
+    `about` becomes the object's metadata, `tags` its tags; a disk keeps neither. `streamed`: parts come by `stream`.
     """
     with sayings(path):
         if not lake.on_s3:
             return _Draft(path, size, part)
         upload = next((found for found in _open(lake, path) if found.path == path), None)
         if upload is None:
-            return _Multipart.begin(lake, path, about, tags)
-        upload.look(size, part)
+            return _Multipart.begin(lake, path, about or {}, tags or {}, streamed)
+        upload.look(size, part, streamed)
         return upload
 
 
@@ -86,7 +98,7 @@ def put_whole(
     with sayings(path):
         if not lake.on_s3:
             with _Draft(path, len(data), max(len(data), 1)) as draft:
-                draft.put(1, data, sha256)
+                draft.put(1, data)
                 return draft.finish()
         bucket, key, _ = lake.fs().split_path(path)
         try:
@@ -154,7 +166,11 @@ def abort_older(lake: Lake, folder: str, than: datetime) -> list[str]:
 
 
 class _Multipart(Upload):
-    """An upload on S3. The server refuses to complete it where a part is not the one that we sent or saw."""
+    """An upload on S3. The server refuses to complete it where a part is not the one that we sent or saw.
+
+    The SHA-256 of a part is that of the signature, which every server checks. A part that is streamed has it behind its
+    bytes, as a checksum: such an upload must say so when it begins, and name them all to be completed.
+    """
 
     def __init__(self, lake: Lake, path: str, upload: str, begun: datetime) -> None:
         self.path = path
@@ -165,49 +181,49 @@ class _Multipart(Upload):
         self._upload = {"Bucket": bucket, "Key": key, "UploadId": upload}
 
     @classmethod
-    def begin(cls, lake: Lake, path: str, about: Mapping[str, str], tags: Mapping[str, str]) -> "_Multipart":
+    def begin(
+        cls, lake: Lake, path: str, about: Mapping[str, str], tags: Mapping[str, str], streamed: bool
+    ) -> "_Multipart":
         bucket, key, _ = lake.fs().split_path(path)
         answer = lake.fs().call_s3(
             "create_multipart_upload",
             Bucket=bucket,
             Key=key,
-            ChecksumAlgorithm="SHA256",
             Metadata=_plain(about),
             Tagging=urlencode(tags, quote_via=quote),
+            **({"ChecksumAlgorithm": "SHA256"} if streamed else {}),
         )
         return cls(lake, path, answer["UploadId"], datetime.now(UTC))
 
-    def look(self, size: int, part: int) -> None:
-        """Find out which parts of the file the server holds whole."""
+    def look(self, size: int, part: int, streamed: bool) -> None:
+        """Find out which parts of the file the server holds whole; some servers keep checksums and do not tell them."""
         marker = 0
         while True:
             answer = self._call("list_parts", PartNumberMarker=marker)
             for found in answer.get("Parts", ()):
                 number = found["PartNumber"]
-                if found["Size"] == min(part, size - (number - 1) * part):
-                    sha256 = found.get("ChecksumSHA256")
-                    self.parts[number] = Part(found["Size"], sha256 and base64.b64decode(sha256), found["ETag"])
+                whole = found["Size"] == min(part, size - (number - 1) * part)
+                if whole and ("ChecksumSHA256" in found or not streamed):
+                    self.parts[number] = Part(found["Size"], found["ETag"], found.get("ChecksumSHA256"))
             if not answer.get("IsTruncated"):
                 return
             marker = answer["NextPartNumberMarker"]
 
-    def put(self, number: int, data: bytearray, sha256: bytes) -> None:
+    def put(self, number: int, data: bytearray) -> None:
         with sayings(self.path):
-            answer = self._call("upload_part", PartNumber=number, Body=data, ChecksumSHA256=_base64(sha256))
-        self.parts[number] = Part(len(data), sha256, answer["ETag"])
+            answer = self._call("upload_part", PartNumber=number, Body=data)
+        self.parts[number] = Part(len(data), answer["ETag"])
 
     def stream(self, number: int, body: RawIOBase, size: int) -> None:
         with sayings(self.path):
             answer = self._call(
                 "upload_part", PartNumber=number, Body=body, ContentLength=size, ChecksumAlgorithm="SHA256"
             )
-        sha256 = answer.get("ChecksumSHA256")
-        self.parts[number] = Part(size, sha256 and base64.b64decode(sha256), answer["ETag"])
+        self.parts[number] = Part(size, answer["ETag"], answer.get("ChecksumSHA256"))
 
     def finish(self) -> bool:
         parts = [
-            {"PartNumber": number, "ETag": part.etag}
-            | ({"ChecksumSHA256": _base64(part.sha256)} if part.sha256 else {})
+            {"PartNumber": number, "ETag": part.etag} | ({"ChecksumSHA256": part.sha256} if part.sha256 else {})
             for number, part in sorted(self.parts.items())
         ]
         with sayings(self.path):
@@ -280,22 +296,22 @@ class _Draft(Upload):
                 number, said = json.loads(line)
                 start = (number - 1) * self._part
                 length = max(0, min(self._part, size - start))
-                if self._sha256(start, length).hex() == said:
-                    self.parts[number] = Part(length, bytes.fromhex(said))
+                if self._sha256(start, length) == said:
+                    self.parts[number] = Part(length)
 
-    def _sha256(self, start: int, length: int) -> bytes:
+    def _sha256(self, start: int, length: int) -> str:
         digest = hashlib.sha256()
         for at in range(start, start + length, _BLOCK):
             digest.update(os.pread(self._file, min(_BLOCK, start + length - at), at))
-        return digest.digest()
+        return digest.hexdigest()
 
-    def put(self, number: int, data: bytearray | bytes, sha256: bytes) -> None:
+    def put(self, number: int, data: bytearray | bytes) -> None:
         with sayings(self.path):
             view, at = memoryview(data), (number - 1) * self._part
             while view:
                 written = os.pwrite(self._file, view, at)
                 view, at = view[written:], at + written
-            self._note(number, len(data), sha256)
+            self._note(number, len(data), hashlib.sha256(data).hexdigest())
 
     def stream(self, number: int, body: RawIOBase, size: int) -> None:
         digest, at = hashlib.sha256(), (number - 1) * self._part
@@ -304,12 +320,12 @@ class _Draft(Upload):
                 digest.update(block)
                 os.pwrite(self._file, block, at)
                 at += len(block)
-            self._note(number, size, digest.digest())
+            self._note(number, size, digest.hexdigest())
 
-    def _note(self, number: int, size: int, sha256: bytes) -> None:
-        self._record.write(json.dumps([number, sha256.hex()]).encode() + b"\n")  # one write, so no lines mix
+    def _note(self, number: int, size: int, sha256: str) -> None:
+        self._record.write(json.dumps([number, sha256]).encode() + b"\n")  # one write, so no lines mix
         self._record.flush()
-        self.parts[number] = Part(size, sha256)
+        self.parts[number] = Part(size)
 
     def finish(self) -> bool:
         with sayings(self.path):

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from blocks.api import JsonApi
 from blocks.drive import Drive
 from blocks.errors import Misconfigured
 from blocks.ftp import FtpServer
@@ -18,7 +19,7 @@ from blocks.sftp import SftpServer
 from spark.tables import Tables
 from tasks.source import Source
 
-PLACES: tuple[type[Place], ...] = (SftpServer, HttpServer, S3Folder, FtpServer, Drive)
+PLACES: tuple[type[Place], ...] = (SftpServer, HttpServer, S3Folder, FtpServer, JsonApi, Drive)
 """The access methods, in the order in which a block of a source's name is looked for."""
 
 Zone = Literal["landed", "raw", "transformed"]

@@ -1,5 +1,6 @@
 """HTTP against nginx, and against a server that misbehaves in ways nginx never does."""
 
+import base64
 import hashlib
 import io
 import os
@@ -21,7 +22,7 @@ import pytest
 
 from blocks.errors import AccessDenied, Changed, Interrupted, Misconfigured, NotThere, PlaceError, Unreachable
 from blocks.http import HttpServer
-from blocks.place import RemoteFile, text_of
+from blocks.place import RemoteFile, digests, text_of
 from blocks.ranges import FIRST
 from tests.servers import Nginx, free_port
 
@@ -53,7 +54,9 @@ def test_lists_files_with_exact_size_and_utc_time(nginx: Nginx, folder: Path) ->
     (folder / "sub" / "deep" / "c.csv").touch()
     os.utime(folder / "a.csv", (0, 1_700_000_000))
     found = listed(block(nginx, folder))
-    assert found["a.csv"] == RemoteFile(name="a.csv", size=4, mtime=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC))
+    assert found["a.csv"] == RemoteFile(
+        name="a.csv", size=4, mtime=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC), version='"6553f100-4"'
+    )
     assert found["sub/b.csv"].size == 123_457
     assert found.keys() == {"a.csv", "sub/b.csv"}
     assert listed(block(nginx, folder, levels=0)).keys() == {"a.csv"}
@@ -137,6 +140,17 @@ def test_random_reads_are_those_of_the_file(nginx: Nginx, folder: Path) -> None:
                 assert stream.read(length) == data[start : start + length]
             assert stream.seek(-5, io.SEEK_END) == len(data) - 5
             assert stream.read() == data[-5:]
+
+
+def test_a_file_is_read_several_times_at_once(nginx: Nginx, folder: Path) -> None:
+    data = random.Random(9).randbytes(3 * FIRST + 5)
+    (folder / "data").write_bytes(data)
+    with block(nginx, folder).connect() as remote:
+        streams = [remote.open("data") for _ in range(12)]
+        got = [b""] * len(streams)
+        while any(pieces := [stream.read(100_000) for stream in streams]):
+            got = [before + piece for before, piece in zip(got, pieces, strict=True)]
+    assert got == [data] * len(streams)
 
 
 def test_a_long_file_is_not_held_in_memory(nginx: Nginx, folder: Path) -> None:
@@ -245,6 +259,7 @@ class Rude(ThreadingHTTPServer):
         self.logins: dict[str, list[str | None]] = {}
         self.lifetime = 3600
         self.other = ""
+        self.says: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -294,6 +309,12 @@ class Answer(BaseHTTPRequestHandler):
     def chunked(self, path: str) -> None:
         self.say(200, DATA, Content_Length="", Connection="close")
         self.close_connection = True
+
+    def digested(self, path: str) -> None:
+        self.ranged(path, **self.server.says)
+
+    def digestedonce(self, path: str) -> None:
+        self.say(200, DATA, **self.server.says)
 
     def nohead(self, path: str) -> None:
         self.say(405) if self.command == "HEAD" else self.ranged(path)
@@ -373,6 +394,53 @@ def test_a_server_without_ranges_gives_one_stream(rude: Rude, name: str) -> None
 @pytest.mark.parametrize("name", ["nohead.csv", "denies.csv", "lies.csv"])
 def test_a_server_without_a_good_head_is_asked_for_a_byte(rude: Rude, name: str) -> None:
     assert listed(rude.block(name))[name].size == len(DATA)
+
+
+def test_a_server_without_ranges_sends_several_streams_at_once(rude: Rude) -> None:
+    with rude.block().connect() as remote, remote.open("once.csv") as one, remote.open("once.csv") as other:
+        assert one.read(1000) + other.read(1000) == 2 * DATA[:1000]
+        assert one.read() == other.read() == DATA[1000:]
+
+
+MD5, SHA256 = (base64.b64encode(hashlib.new(name, DATA).digest()).decode() for name in ("md5", "sha256"))
+SAID_MD5, SAID = {"md5": hashlib.md5(DATA).hexdigest()}, {"sha256": hashlib.sha256(DATA).hexdigest()}
+
+
+@pytest.mark.parametrize(
+    ("headers", "ranged", "whole"),
+    [
+        ({"Repr-Digest": f"sha-256=:{SHA256}:, unixsum=:AAA=:, md5=:{MD5}:"}, SAID | SAID_MD5, SAID | SAID_MD5),
+        ({"Content-Digest": f"sha-256=:{SHA256}:"}, {}, SAID),
+        ({"Digest": f"SHA-256={SHA256},MD5={MD5},adler32=03da0195"}, SAID | SAID_MD5, SAID | SAID_MD5),
+        ({"Digest": f"id-sha-256={SHA256}"}, {}, {}),  # of the file without its compression
+        ({"Content-MD5": MD5}, {}, SAID_MD5),
+        ({"x-amz-checksum-sha256": SHA256, "x-amz-checksum-type": "FULL_OBJECT"}, {}, SAID),
+        ({"x-amz-checksum-sha256": SHA256, "x-amz-checksum-type": "COMPOSITE"}, {}, {}),
+        ({"x-amz-checksum-sha256": SHA256}, {}, {}),
+        (
+            {"x-goog-hash": f"crc32c=AAAAAA==,md5={MD5}", "x-goog-stored-content-encoding": "identity"},
+            SAID_MD5,
+            SAID_MD5,
+        ),
+        ({"x-goog-hash": f"md5={MD5}", "x-goog-stored-content-encoding": "gzip"}, {}, {}),
+        ({"Repr-Digest": f"sha-256=:{MD5}:, sha-512=::, md5=:A:, md5=:é:"}, {}, {}),
+        ({"Repr-Digest": f"a.sha-256=:{SHA256}:"}, {}, {}),
+    ],
+)
+def test_hashes_that_the_server_says(
+    rude: Rude, headers: dict[str, str], ranged: dict[str, str], whole: dict[str, str]
+) -> None:
+    rude.says = headers
+    with rude.block().connect() as remote:
+        for name, said in {"digested.csv": ranged, "digestedonce.csv": whole}.items():
+            with remote.open(name) as stream:
+                assert digests(stream) == said, name
+                assert stream.read() == DATA
+
+
+def test_versions_are_etags_as_they_are(rude: Rude) -> None:
+    assert listed(rude.block("weak.csv"))["weak.csv"].version == 'W/"1"'
+    assert listed(rude.block("nohead.csv"))["nohead.csv"].version is None
 
 
 def test_a_weak_etag_is_compared_and_not_sent(rude: Rude) -> None:

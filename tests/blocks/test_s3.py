@@ -1,5 +1,6 @@
 """An S3 folder against a real S3 server."""
 
+import hashlib
 import io
 import random
 import threading
@@ -13,6 +14,7 @@ from prefect_aws import AwsClientParameters, AwsCredentials
 from pydantic import SecretStr
 
 from blocks.errors import AccessDenied, Changed, Interrupted, Misconfigured, NotThere, Unreachable
+from blocks.place import digests
 from blocks.ranges import FIRST
 from blocks.s3 import S3Folder
 from tests.servers import S3, free_port
@@ -41,6 +43,7 @@ def test_lists_objects_below_the_prefix(s3: S3, bucket: str, client: Any) -> Non
         found = {file.name: file for file in remote.list()}
     assert found.keys() == {"a.csv", "sub/b.csv"}
     assert found["a.csv"].size == 4
+    assert found["a.csv"].version == '"81dc9bdb52d04dc20036dbd8313ed055"'
     assert found["a.csv"].mtime
     assert abs(found["a.csv"].mtime - datetime.now(UTC)) < timedelta(minutes=5)
     with block(s3, bucket, "").connect() as remote:
@@ -106,6 +109,59 @@ def test_an_object_that_changes_while_read(s3: S3, bucket: str, client: Any) -> 
                 stream.read()
 
 
+def test_an_object_is_read_several_times_at_once(s3: S3, bucket: str, client: Any) -> None:
+    data = random.Random(9).randbytes(3 * FIRST + 5)
+    client.put_object(Bucket=bucket, Key="twice/data", Body=data)
+    with block(s3, bucket, "twice").connect() as remote:
+        streams = [remote.open("data") for _ in range(12)]
+        got = [b""] * len(streams)
+        while any(pieces := [stream.read(100_000) for stream in streams]):
+            got = [before + piece for before, piece in zip(got, pieces, strict=True)]
+    assert got == [data] * len(streams)
+
+
+def test_what_s3_says_of_the_hash_of_the_whole(s3: S3, bucket: str, client: Any) -> None:
+    data = random.Random(8).randbytes(6 << 20)
+    md5, sha1, sha256 = (hashlib.new(name, data).hexdigest() for name in ("md5", "sha1", "sha256"))
+    client.put_object(Bucket=bucket, Key="sums/plain", Body=data)
+    client.put_object(Bucket=bucket, Key="sums/sha1", Body=data, ChecksumAlgorithm="SHA1")
+    client.put_object(
+        Bucket=bucket, Key="sums/sha256", Body=data, ChecksumAlgorithm="SHA256", ServerSideEncryption="AES256"
+    )
+    client.put_object(
+        Bucket=bucket,
+        Key="sums/kms",
+        Body=data,
+        ChecksumAlgorithm="SHA256",
+        ServerSideEncryption="aws:kms",
+        SSEKMSKeyId="ours",
+    )
+    client.put_object(Bucket=bucket, Key="sums/empty", Body=b"")
+    upload = {"Bucket": bucket, "Key": "sums/parts"}
+    upload["UploadId"] = client.create_multipart_upload(**upload, ChecksumAlgorithm="SHA256")["UploadId"]
+    parts = []
+    for number, part in enumerate((data[: 5 << 20], data[5 << 20 :]), 1):
+        sent = client.upload_part(**upload, PartNumber=number, Body=part, ChecksumAlgorithm="SHA256")
+        parts.append({"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": sent["ChecksumSHA256"]})
+    client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    expected = {
+        "plain": {"md5": md5},
+        "sha1": {"md5": md5, "sha1": sha1},
+        "sha256": {"md5": md5, "sha256": sha256},
+        "kms": {"sha256": sha256},
+        "empty": {"md5": hashlib.md5(b"").hexdigest()},
+        "parts": {},
+    }
+    with block(s3, bucket, "sums").connect() as remote:
+        for name, said in expected.items():
+            with remote.open(name) as stream:
+                stream.read(1000)
+                assert digests(stream) == said, name
+        with remote.open("plain") as stream:
+            client.put_object(Bucket=bucket, Key="sums/plain", Body=b"another")
+            assert digests(stream) == {}
+
+
 def test_check_says_what_is_wrong(s3: S3, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     block(s3, bucket, "").check()
     block(s3, bucket, "", requester_pays=True).check()
@@ -149,6 +205,73 @@ class Rude(BaseHTTPRequestHandler):
         self.send_header("ETag", '"1"')
         self.end_headers()
         self.wfile.write(body)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "headers", "said"),
+    [
+        ("bucket", {}, {"md5": "0" * 32}),
+        ("bucket", {"x-amz-server-side-encryption": "AES256"}, {"md5": "0" * 32}),
+        ("bucket", {"x-amz-server-side-encryption": "aws:kms:dsse"}, {}),
+        ("bucket", {"x-amz-server-side-encryption": "aws:fsx"}, {}),
+        ("bucket", {"x-amz-server-side-encryption-customer-algorithm": "AES256"}, {}),
+        ("lambda-abc--ol-s3", {}, {}),
+        ("point-abc-s3alias", {}, {}),
+        ("bucket", {"ETag": '"00000000000000000000000000000000-1"'}, {}),
+        ("bucket", {"ETag": '"opaque"'}, {}),
+        ("bucket", {"ETag": '"o"', "x-amz-checksum-sha512": "AAAA", "x-amz-checksum-type": "FULL_OBJECT"}, "000000"),
+        ("bucket", {"ETag": '"o-2"', "x-amz-checksum-sha512": "AAAA", "x-amz-checksum-type": "FULL_OBJECT"}, "000000"),
+        ("bucket", {"ETag": '"o-2"', "x-amz-checksum-sha512": "AAAA-2", "x-amz-checksum-type": "COMPOSITE"}, {}),
+        ("bucket", {"ETag": '"o"', "x-amz-checksum-sha512": "AAAA", "x-amz-checksum-type": "COMPOSITE"}, {}),
+        ("bucket", {"ETag": '"o-2"', "x-amz-checksum-sha512": "AAAA"}, {}),
+        ("bucket", {"ETag": '"o"', "x-amz-checksum-sha512": "AAAA-1"}, {}),
+        ("bucket", {"status": "403"}, {}),
+    ],
+)
+def test_a_hash_is_told_only_where_it_is_surely_of_the_whole(
+    bucket: str, headers: dict[str, str], said: dict[str, str] | str
+) -> None:
+    class Says(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:  # a range: what it says of checksums is of a part
+            self.send_response(206)
+            self.send_header("Content-Range", "bytes 0-0/1")
+            self.send_header("x-amz-checksum-sha256", "AAAA")
+            self.finish_with("x")
+
+        def do_HEAD(self) -> None:
+            self.send_response(int(headers.get("status", 200)))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.finish_with("")
+
+        def finish_with(self, body: str) -> None:
+            if "ETag" not in headers:
+                self.send_header("ETag", f'"{"0" * 32}"')
+            elif body:
+                self.send_header("ETag", headers["ETag"])
+            self.send_header("Content-Length", "1")
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Says) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        access = AwsCredentials(
+            aws_access_key_id="a",
+            aws_secret_access_key=SecretStr("b"),
+            region_name="us-east-1",
+            aws_client_parameters=AwsClientParameters(
+                endpoint_url=f"http://127.0.0.1:{server.server_port}",
+                config={"s3": {"addressing_style": "path"}, "response_checksum_validation": "when_required"},
+            ),
+        )
+        with block(S3("", "", ""), bucket, "", credentials=access).connect() as remote, remote.open("data") as stream:
+            assert digests(stream) == ({"sha512": said} if isinstance(said, str) else said)
+        server.shutdown()
 
 
 def test_a_server_that_breaks_off_or_is_busy() -> None:

@@ -16,6 +16,7 @@ from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 from pydantic import SecretStr
 
 import blocks
+from blocks.api import JsonApi
 from blocks.drive import Drive
 from blocks.ftp import FtpServer
 from blocks.http import HttpServer
@@ -41,6 +42,16 @@ EXAMPLES = [
     FtpServer(host="host", user="user", password=SecretStr("hunter2-word")),
     HttpServer(
         url="https://host/files/",
+        password=SecretStr("hunter2-word"),
+        token=SecretStr("hunter2-token"),
+        api_key=SecretStr("hunter2-key"),
+        client_secret=SecretStr("hunter2-client"),
+    ),
+    JsonApi(
+        url="https://host/api/",
+        parameters={"format": "json"},
+        next_at="nextPageToken",
+        page_parameter="pageToken",
         password=SecretStr("hunter2-word"),
         token=SecretStr("hunter2-token"),
         api_key=SecretStr("hunter2-key"),
@@ -124,7 +135,7 @@ def test_a_saved_block_masks_its_secrets_and_loads(example: Block, prefect_serve
     assert "hunter2" not in repr(loaded) + str(loaded.model_dump()) + loaded.model_dump_json()
 
 
-@pytest.mark.parametrize("module", ["drive", "ftp", "http", "lake", "pgp", "s3", "sftp"])
+@pytest.mark.parametrize("module", ["api", "drive", "ftp", "http", "lake", "pgp", "s3", "sftp"])
 def test_the_cli_registers_the_block_and_not_its_base(module: str, prefect_server: PrefectServer) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prefect", "block", "register", "-m", f"blocks.{module}"],
