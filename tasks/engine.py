@@ -275,7 +275,15 @@ class _Engine:
         ranged = stream.seekable()
         job.expected = {name: value for name, value in digests(stream).items() if _known(name)} | job.expected
         if job.count > 1:
-            job.upload = uploads.begin(self._lake, job.path, job.size, job.part, self._about(job.file), self._tags)
+            job.upload = uploads.begin(
+                self._lake,
+                job.path,
+                job.size,
+                job.part,
+                about=self._about(job.file),
+                tags=self._tags,
+                streamed=job.streamed,
+            )
         there = dict(job.upload.parts) if job.upload else {}
         if there:
             size = sum(part.size for part in there.values())
@@ -331,7 +339,7 @@ class _Engine:
 
     def _send(self, job: Job, number: int, buffer: bytearray) -> None:
         if job.upload:
-            job.upload.put(number, buffer, hashlib.sha256(buffer).digest())
+            job.upload.put(number, buffer)
             self._settle(job, number, buffer, len(buffer))
             return
         hashes = _hashes(job)
@@ -401,7 +409,7 @@ class _Engine:
     def _piece(self, job: Job, start: int) -> bytes:
         with sayings(job.path):
             try:
-                data: bytes = self._lake.fs().cat_file(job.path, start, min(start + PART, job.size))
+                data: bytes = self._lake.fs().cat_file(job.path, start=start, end=min(start + PART, job.size))
             except FileNotFoundError:
                 return b""
             except OSError as error:
@@ -461,10 +469,8 @@ class _Reader:
         at = 0
 
         def read() -> int:
-            stream = self._opened(job)
+            stream = self._move(job, start + at)
             raw: Any = getattr(stream, "raw", stream)
-            if raw.tell() != start + at:
-                self._move(stream, start + at)
             bound(stream, None if self._engine.alone() else start + len(view))
             got: int = raw.readinto(view[at:])
             return got
@@ -495,15 +501,22 @@ class _Reader:
             return stream
         return self._stream
 
-    def _move(self, stream: BinaryIO, to: int) -> None:
+    def _move(self, job: Job, to: int) -> BinaryIO:
+        """The file, open at a position."""
+        stream = self._opened(job)
         raw: Any = getattr(stream, "raw", stream)
+        if raw.tell() == to:
+            return stream
         if stream.seekable():
             raw.seek(to)
-            return
+            return stream
+        if raw.tell() > to:
+            self._close()
+            return self._move(job, to)
         waste = bytearray(1 << 20)
-        while (at := raw.tell()) < to:
-            if not raw.readinto(memoryview(waste)[: to - at]):
-                return
+        while (at := raw.tell()) < to and raw.readinto(memoryview(waste)[: to - at]):
+            pass
+        return stream
 
     def _trying(self, what: Callable[[], _Answer]) -> _Answer:
         for turn in range(1, TRIES + 1):
