@@ -119,7 +119,7 @@ def _land(
                 lake.fs().rm_file(lake.path(*file.path.split("/")))
             file = twin.model_copy(update={"mtime": file.mtime, "checksum": file.checksum})
         files.append(file)
-    same = {(f.name, f.sha256) for f in files} == {(f.name, f.sha256) for f in had.values()}
+    same = bool(before.revisions) and {(f.name, f.sha256) for f in files} == {(f.name, f.sha256) for f in had.values()}
     revision = Revision(
         number=before.latest.number if same else number,
         as_of=drop.as_of,
