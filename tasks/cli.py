@@ -1,12 +1,15 @@
 """`inlet`: the stages on local paths and URLs, with no server; an engineer's bench tool."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 
 from blocks.errors import PlaceError
@@ -27,7 +30,8 @@ def transfer(source: str, target: str, as_json: AsJson = False) -> None:
     """Copy one file, hashing it on the way."""
     from tasks.transfer import fetch
 
-    size, sha256 = fetch(source, target)
+    with _bar(source) as moved:
+        size, sha256 = fetch(source, target, moved)
     _show({"source": source, "target": target, "bytes": size, "sha256": sha256}, as_json)
 
 
@@ -111,6 +115,15 @@ def main() -> None:
 
 def _one_line(kind: str, message: str) -> str:
     return f"{kind}: {' '.join(message.split())}"
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar of bytes, rate and time left on a terminal; takes the bytes that have come, and of how many."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what.rpartition("/")[2], total=None)
+        yield lambda count, total: bar.update(task, advance=count, total=total)
 
 
 def _reader(file: str, fmt: str | None, options: Sequence[str] | None) -> Csv | Excel | None:

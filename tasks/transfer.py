@@ -334,13 +334,17 @@ def copy(
     return size, digest.hexdigest()
 
 
-def fetch(source: str, target: str, sent: Callable[[int], None] = lambda _: None) -> tuple[int, str]:
+def fetch(
+    source: str, target: str, sent: Callable[[int, int | None], None] = lambda _count, _of: None
+) -> tuple[int, str]:
     """Copy one file between local paths or URLs that fsspec knows; its size in bytes and SHA-256 in hexadecimal.
 
-    A password in a URL is not accepted: credentials come from the environment.
+    `sent` is told of bytes that have come, and of how many, where that is known. A password in a URL is not accepted:
+    credentials come from the environment.
     """
     if re.search(r"//[^/@]*:[^/@]*@", source + target):
         raise ValueError("a URL here carries no password; put credentials into the environment")
     with fsspec.open(source, "rb") as stream:
         fs, path = fsspec.core.url_to_fs(target)
-        return copy(stream, fs, path, sent)
+        size = getattr(stream, "size", None)
+        return copy(stream, fs, path, lambda count: sent(count, size))
