@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import boto3  # type: ignore[import-untyped]
 import fsspec
+from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import (  # type: ignore[import-untyped]
     BotoCoreError,
     ClientError,
@@ -22,6 +24,8 @@ from botocore.exceptions import (  # type: ignore[import-untyped]
     ProfileNotFound,
 )
 from fsspec.asyn import sync
+from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.store import S3Store
 from prefect.blocks.core import Block
 from prefect_aws import AwsCredentials
 from pydantic import Field, SecretStr, field_validator
@@ -93,23 +97,47 @@ class Lake(Block):
         """
         if not self.on_s3:
             return fsspec.filesystem("file", auto_mkdir=True)
-        options: dict[str, Any] = {"use_listings_cache": False, "config_kwargs": dict(_CONFIG)}
-        if self.credentials:
-            client = self.credentials.aws_client_parameters
-            given = {
-                "region_name": self.credentials.region_name,
-                "verify": client.verify_cert_path or client.verify,
-            }
-            options |= self._keys() | {
-                "endpoint_url": client.endpoint_url,
-                "client_kwargs": {name: value for name, value in given.items() if value is not None},
-                "config_kwargs": _CONFIG | (client.config or {}),
-            }
+        given = {"s3_additional_kwargs": self.encryption} if self.encryption else {}
+        return _s3fs(json.dumps(self._options() | given, default=str), os.getpid())
+
+    def client(self) -> Any:  # noqa: ANN401  # boto3 makes its classes as it runs
+        """A boto3 client, for what moves many bytes: half of the CPU time and no copy in memory, beside `fs`.
+
+        It encrypts as it is told: with `encryption`.
+        """
+        return _boto3(json.dumps(self._options(), default=str), os.getpid())
+
+    def store(self) -> S3Store | None:
+        """The bucket by obstore, for many small objects: a tenth of the CPU time for each. It encrypts by itself.
+
+        None where the credentials have settings that only boto3 understands.
+        """
+        client = self.credentials.aws_client_parameters if self.credentials else None
+        if client and (client.verify_cert_path or client.config):
+            return None
+        return _obstore(json.dumps([self.root, self._options(), self.encryption], default=str), os.getpid())
+
+    @property
+    def encryption(self) -> dict[str, str]:
+        """How S3 is asked to encrypt what is written, as its API names it."""
         if self.kms_key:
-            options["s3_additional_kwargs"] = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
-        elif self.sse_s3:
-            options["s3_additional_kwargs"] = {"ServerSideEncryption": "AES256"}
-        return _s3fs(json.dumps(options, default=str), os.getpid())
+            return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
+        return {"ServerSideEncryption": "AES256"} if self.sse_s3 else {}
+
+    def _options(self) -> dict[str, Any]:
+        """Options of s3fs by which the bucket is reached; they hold secrets."""
+        if not self.credentials:
+            return {"config_kwargs": _CONFIG}
+        client = self.credentials.aws_client_parameters
+        given = {
+            "region_name": self.credentials.region_name,
+            "verify": client.verify_cert_path or client.verify,
+        }
+        return self._keys() | {
+            "endpoint_url": client.endpoint_url,
+            "client_kwargs": {name: value for name, value in given.items() if value is not None},
+            "config_kwargs": _CONFIG | (client.config or {}),
+        }
 
     def path(self, *parts: str) -> str:
         """Below the root, as `fs()` wants it: `bucket/prefix/…` or `/absolute/path/…`.
@@ -292,6 +320,7 @@ class Lake(Block):
 _CONFIG: dict[str, Any] = {
     "s3": {"payload_signing_enabled": True},
     "request_checksum_calculation": "when_required",
+    "retries": {"mode": "standard", "total_max_attempts": 6},
     "max_pool_connections": 50,
     "read_timeout": 300,
 }
@@ -312,7 +341,42 @@ def _session_keys(credentials: AwsCredentials, half_hour: int) -> dict[str, str 
 @lru_cache(maxsize=16)
 def _s3fs(options: str, pid: int) -> fsspec.AbstractFileSystem:
     """Made once, not once a thread as fsspec does: it takes 0.3 s and holds a pool of connections."""
-    return fsspec.filesystem("s3", skip_instance_cache=True, **json.loads(options))
+    return fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False, **json.loads(options))
+
+
+@lru_cache(maxsize=16)
+def _boto3(options: str, pid: int) -> Any:  # noqa: ANN401
+    given = json.loads(options)
+    return boto3.session.Session().client(
+        "s3",
+        aws_access_key_id=given.get("key"),
+        aws_secret_access_key=given.get("secret"),
+        aws_session_token=given.get("token"),
+        endpoint_url=given.get("endpoint_url"),
+        config=Config(**given["config_kwargs"]),
+        **given.get("client_kwargs", {}),
+    )
+
+
+@lru_cache(maxsize=16)
+def _obstore(options: str, pid: int) -> S3Store:
+    root, given, encryption = json.loads(options)
+    client = given.get("client_kwargs", {})
+    config: dict[str, Any] = {
+        "endpoint": given.get("endpoint_url"),
+        "region": client.get("region_name") or boto3.session.Session().region_name,
+        "access_key_id": given.get("key"),
+        "secret_access_key": given.get("secret"),
+        "token": given.get("token"),
+        "server_side_encryption": encryption.get("ServerSideEncryption"),
+        "sse_kms_key_id": encryption.get("SSEKMSKeyId"),
+    }
+    return S3Store(
+        root.removeprefix("s3://").partition("/")[0],
+        config=cast(Any, {name: value for name, value in config.items() if value}),
+        client_options={"allow_http": True, "allow_invalid_certificates": client.get("verify") is False},
+        credential_provider=None if given.get("key") else Boto3CredentialProvider(boto3.session.Session()),
+    )
 
 
 async def _get(fs: Any, path: str) -> tuple[bytes, str]:  # noqa: ANN401  # s3fs has no types

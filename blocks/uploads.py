@@ -4,7 +4,7 @@ On S3 a file is a multipart upload, which the server keeps until it is completed
 beside its path, with a record of the parts that it holds. Either appears under its path whole, only where nothing is.
 """
 
-import base64
+import errno
 import fcntl
 import hashlib
 import json
@@ -17,6 +17,16 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
+
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
+from s3fs.errors import translate_boto_error
 
 from blocks.errors import Conflict
 from blocks.lake import Lake, code_of, sayings
@@ -100,17 +110,28 @@ def put_whole(
             with _Draft(path, len(data), max(len(data), 1)) as draft:
                 draft.put(1, data)
                 return draft.finish()
-        bucket, key, _ = lake.fs().split_path(path)
+        bucket, key = _split(path)
+        if (store := lake.store()) is not None:
+            try:
+                store.put(
+                    key, bytes(data), attributes=_plain(about), tags=dict(tags), mode="create", use_multipart=False
+                )
+            except AlreadyExistsError:
+                return False
+            except BaseError as error:
+                raise _translated(error) from error
+            return True
         try:
-            lake.fs().call_s3(
+            _s3(
+                lake,
                 "put_object",
                 Bucket=bucket,
                 Key=key,
                 Body=data,
                 IfNoneMatch="*",
-                ChecksumSHA256=_base64(sha256),
                 Metadata=_plain(about),
                 Tagging=urlencode(tags, quote_via=quote),
+                **lake.encryption,
             )
         except OSError as error:
             if code_of(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
@@ -123,10 +144,10 @@ def tag(lake: Lake, path: str, tags: Mapping[str, str]) -> None:
     """Set the tags of a file that is in its place; a disk keeps none."""
     if not lake.on_s3:
         return
-    bucket, key, _ = lake.fs().split_path(path)
+    bucket, key = _split(path)
     with sayings(path):
         pairs = [{"Key": name, "Value": value} for name, value in tags.items()]
-        lake.fs().call_s3("put_object_tagging", Bucket=bucket, Key=key, Tagging={"TagSet": pairs})
+        _s3(lake, "put_object_tagging", Bucket=bucket, Key=key, Tagging={"TagSet": pairs})
 
 
 class Found(NamedTuple):
@@ -176,22 +197,24 @@ class _Multipart(Upload):
         self.path = path
         self.parts = {}
         self.begun = begun
-        bucket, key, _ = lake.fs().split_path(path)
-        self._fs = lake.fs()
+        bucket, key = _split(path)
+        self._lake = lake
         self._upload = {"Bucket": bucket, "Key": key, "UploadId": upload}
 
     @classmethod
     def begin(
         cls, lake: Lake, path: str, about: Mapping[str, str], tags: Mapping[str, str], streamed: bool
     ) -> "_Multipart":
-        bucket, key, _ = lake.fs().split_path(path)
-        answer = lake.fs().call_s3(
+        bucket, key = _split(path)
+        answer = _s3(
+            lake,
             "create_multipart_upload",
             Bucket=bucket,
             Key=key,
             Metadata=_plain(about),
             Tagging=urlencode(tags, quote_via=quote),
             **({"ChecksumAlgorithm": "SHA256"} if streamed else {}),
+            **lake.encryption,
         )
         return cls(lake, path, answer["UploadId"], datetime.now(UTC))
 
@@ -230,7 +253,7 @@ class _Multipart(Upload):
             try:
                 self._call("complete_multipart_upload", MultipartUpload={"Parts": parts}, IfNoneMatch="*")
             except Conflict:  # also where the answer to the first of two such requests was lost
-                if not self._fs.exists(self.path):
+                if not self._lake.fs().exists(self.path):
                     raise
                 return False
             except OSError as error:
@@ -253,7 +276,7 @@ class _Multipart(Upload):
 
     def _call(self, method: str, **given: object) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = self._fs.call_s3(method, **self._upload, **given)
+            answer = _s3(self._lake, method, **self._upload, **given)
         except FileNotFoundError as error:
             if code_of(error) == "NoSuchUpload" and method != "abort_multipart_upload":
                 raise Conflict(f"Another run has completed or aborted the upload of {self.path}") from error
@@ -360,11 +383,11 @@ class _Draft(Upload):
 
 def _open(lake: Lake, prefix: str) -> Iterator[_Multipart]:
     """The uploads that are open at paths that begin with `prefix`, the latest of each path first."""
-    bucket, key, _ = lake.fs().split_path(prefix)
+    bucket, key = _split(prefix)
     found: list[dict[str, Any]] = []
     more: dict[str, str] = {}
     while True:
-        answer = lake.fs().call_s3("list_multipart_uploads", Bucket=bucket, Prefix=key, **more)
+        answer = _s3(lake, "list_multipart_uploads", Bucket=bucket, Prefix=key, **more)
         found += answer.get("Uploads", [])
         if not answer.get("IsTruncated"):
             break
@@ -373,10 +396,34 @@ def _open(lake: Lake, prefix: str) -> Iterator[_Multipart]:
         yield _Multipart(lake, f"{bucket}/{upload['Key']}", upload["UploadId"], upload["Initiated"])
 
 
+def _split(path: str) -> tuple[str, str]:
+    """Bucket and key."""
+    bucket, _, key = path.partition("/")
+    return bucket, key
+
+
+def _s3(lake: Lake, method: str, **given: object) -> dict[str, Any]:
+    """Ask S3; raises as s3fs does."""
+    try:
+        answer: dict[str, Any] = getattr(lake.client(), method)(**given)
+    except ClientError as error:
+        raise translate_boto_error(error) from error
+    return answer
+
+
+def _translated(error: BaseError) -> OSError:
+    """What obstore raises, as s3fs would."""
+    first = next(iter(str(error).splitlines()), "")
+    match error:
+        case NotFoundError():
+            return FileNotFoundError(errno.ENOENT, first)
+        case PermissionDeniedError() | UnauthenticatedError():
+            return PermissionError(errno.EACCES, first)
+    if "507 " in first:
+        return OSError(errno.ENOSPC, first)
+    return OSError(errno.EIO, first)
+
+
 def _plain(about: Mapping[str, str]) -> dict[str, str]:
     """Metadata as headers can carry it: ASCII, and 2 KiB in all (S3's limit)."""
     return {name: quote(value, safe="/:.@+= ")[:1000] for name, value in about.items()}
-
-
-def _base64(sha256: bytes) -> str:
-    return base64.b64encode(sha256).decode()
