@@ -8,9 +8,12 @@ deactivated provider keeps a row with little but number and date; one that came 
 Source: CMS, "NPPES Data Dissemination - Readme" of 2025-02-01, and the files that it describes.
 """
 
+from datetime import timedelta
+
 from spark.mapping import Mapping, code, date, npi, text
 from spark.readers import Csv, Excel
 from spark.schemas import Provider
+from tasks.cadence import Cadence
 from tasks.convert import convert
 from tasks.ingest import ingest
 from tasks.profile import profile
@@ -57,6 +60,11 @@ NPPES = Source(
     },
     ignores=(r"(?i).*fileheader\.csv", r"(?i).*\.pdf"),
     quiet=None,  # a zip ends with its directory: one that opens is whole
+    cadence={
+        "full": Cadence(days="FREQ=MONTHLY;BYDAY=2SU", grace=timedelta(days=14)),
+        "incremental": Cadence(days="FREQ=WEEKLY;BYDAY=SU", grace=timedelta(days=7)),
+        "deletions": Cadence(days="FREQ=MONTHLY", grace=timedelta(days=28)),  # some day in the month
+    },
     absent="deleted",  # a full file replaces the one before it
     reject_limit=0.05,
     phi="no",

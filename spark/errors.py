@@ -8,6 +8,7 @@ DataError
 ├── UnknownFormat        no reader fits
 ├── Unreadable           a file that its reader cannot make sense of
 ├── CountMismatch        records in, and Raw plus rejected, differ
+├── Miscounted           a file has not as many records as the party says
 ├── MissingColumns       a mapping names a column that the file does not have
 ├── ConflictingKeys      one drop says two different things about one key
 ├── TooManyRejected      more records rejected than the source allows
@@ -72,6 +73,12 @@ class CountMismatch(DataError):
     """The records that went in are not the rows and rejects that came out."""
 
     todo = "Nothing was committed; look at the part named here for a stray quote or a wrong dialect"
+
+
+class Miscounted(DataError):
+    """A file has not as many records as the party says that it has."""
+
+    todo = "Nothing was committed; ask the party which is right, unless the reader's options make one record of two"
 
 
 class MissingColumns(DataError):

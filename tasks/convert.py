@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel
 
 from spark.convert import REJECTED, Converted, Target, convert_file, convert_parts, grouped, raw_schema
-from spark.errors import TooManyRejected
+from spark.errors import Miscounted, TooManyRejected
 from spark.parts import StagedFile
 from spark.readers import Reader
 from spark.session import session
@@ -51,11 +51,13 @@ def convert(parts: Parts) -> Raw:
 def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM) -> None:
     """Convert every dataset, then replace the drop in each `rejected` and `raw` table.
 
-    Raises `TooManyRejected` where a dataset's share of rejected records is above the source's limit; then, as after any
-    other error, nothing is committed.
+    Raises `TooManyRejected` where a dataset's share of rejected records is above the source's limit, and `Miscounted`
+    where a file has not the records that the party counted; then, as after any other error, nothing is committed.
     """
     source, drop = run.source, parts.drop
-    done = {name: _dataset(files, name, drop, run, spark_from) for name, files in parts.datasets.items()}
+    by_file = {name: _dataset(files, name, drop, run, spark_from) for name, files in parts.datasets.items()}
+    _count(drop, [counted for files in by_file.values() for counted in files])
+    done = {name: sum((converted for _, converted in files), Converted()) for name, files in by_file.items()}
     for name, converted in done.items():
         if converted.rejected > source.reject_limit * converted.records:
             reasons = ", ".join(f"{n:,} × {reason}" for reason, n in converted.reasons.items())
@@ -97,16 +99,28 @@ def _mark(name: str, drop: Drop, run: Run) -> Mark | None:
     return run.tables.marks(run.source.table("raw", name), "drop").get(drop.key)
 
 
-def _dataset(files: tuple[StagedFile, ...], name: str, drop: Drop, run: Run, spark_from: int) -> Converted:
+def _count(drop: Drop, files: list[tuple[str, Converted]]) -> None:
+    """Raise `Miscounted` where what a delivered file holds, in whichever datasets, is not what the party counted."""
+    for file in drop.files:
+        records = sum(done.records for name, done in files if name == file.name or name.startswith(f"{file.name}/"))
+        if file.records is not None and records != file.records:
+            raise Miscounted(f"{drop.source} {drop} {file.name}: {records:,} records, the party says {file.records:,}")
+
+
+def _dataset(
+    files: tuple[StagedFile, ...], name: str, drop: Drop, run: Run, spark_from: int
+) -> list[tuple[str, Converted]]:
+    """What became of each plain file."""
     reader = run.source.datasets[name].reader
     folders = [run.tables.folder(run.source.table(zone, name)) for zone in ("raw", "rejected")]
-    done = Converted()
+    done = []
     for staged in files:
         to = Target(drop=drop.key, file=staged.file, columns=staged.columns, rows=folders[0], rejects=folders[1])
         if sum(part.bytes for part in staged.parts) >= spark_from:
-            done += _on_spark(staged, reader, to, run)
+            converted = _on_spark(staged, reader, to, run)
         else:
-            done += convert_file(staged.parts, reader, to, run.lake.fs(), os.cpu_count() or 1)
+            converted = convert_file(staged.parts, reader, to, run.lake.fs(), os.cpu_count() or 1)
+        done.append((staged.file, converted))
     return done
 
 

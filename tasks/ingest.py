@@ -29,6 +29,7 @@ from pydantic import BaseModel
 from blocks.errors import PlaceError
 from spark.errors import DataError
 from tasks import manifest
+from tasks.cadence import Overdue, overdue
 from tasks.discover import Offer, Pending, discover
 from tasks.run import Run, Zone, load_lake, running
 from tasks.source import Drop, Source
@@ -50,10 +51,15 @@ class DropsFailed(Exception):
 
 
 class Plan(BaseModel, frozen=True):
-    """The drops that a run brings through, in their order, and those that are not complete."""
+    """The drops that a run brings through, in their order, and those that are not complete.
+
+    `nothing` says what there is where no file is the source's; `overdue` which drops should be there and are not.
+    """
 
     drops: tuple[Drop, ...]
     pending: tuple[Pending, ...] = ()
+    nothing: str = ""
+    overdue: tuple[str, ...] = ()
 
 
 def ingest(source: Source) -> Callable[[Callable[[Drop], None]], Flow[..., object]]:
@@ -61,6 +67,7 @@ def ingest(source: Source) -> Callable[[Callable[[Drop], None]], Flow[..., objec
 
     The flow plans which drops to do. As the deployment `<slug>/ingest` it starts one run of `<slug>/drop` for each and
     waits for them; anywhere else it does them in this process, in their order. One drop's failure stops no other.
+    A run that looks for what is new fails, when it has done what there is, where the source's cadence is not kept.
     """
 
     def decorate(life: Callable[[Drop], None]) -> Flow[..., object]:
@@ -89,15 +96,20 @@ def ingest(source: Source) -> Callable[[Callable[[Drop], None]], Flow[..., objec
                 _log_plan(run, planned)
                 if not dry_run:
                     sweep(run.lake, source)
-                if dry_run or not planned.drops:
+                if dry_run:
                     return Completed(message=_summary(planned))
                 if runtime.deployment.name == "ingest":
                     failures = asyncio.run(_dispatch(run, planned.drops))
                 else:
                     failures = _in_process(run, planned.drops, life)
-                if failures:
-                    return Failed(message=str(DropsFailed(failures)), data=DropsFailed(failures))
-                return Completed(message=f"Done: {', '.join(map(str, planned.drops))}")
+                done = f"Done: {', '.join(map(str, planned.drops))}" if planned.drops else _summary(planned)
+                errors: list[Exception] = [DropsFailed(failures)] if failures else []
+                if planned.overdue:
+                    errors.append(Overdue(f"{source.slug} is overdue: {_why_overdue(planned)}"))
+                if errors:
+                    said = [*map(str, errors), *([] if failures else [done])]
+                    return Failed(message=". ".join(said), data=errors[0])
+                return Completed(message=done)
 
         # the flow is found under the name by which its module knows it
         run_source.__module__, run_source.__qualname__ = life.__module__, life.__qualname__
@@ -115,17 +127,20 @@ def ingest(source: Source) -> Callable[[Callable[[Drop], None]], Flow[..., objec
 def plan(run: Run, drops: Selection = None, since: Period = None, until: Period = None) -> Plan:
     """The drops to do, in their order: new ones that the source offers, and landed ones that are not finished.
 
-    With a selection or a period, every landed drop in it counts too: what is up to date is not done again. With
-    `start_from` nobody outside is asked. Raises `ValueError` for keys that nobody knows and for periods that are none.
+    With a selection or a period, every landed drop in it counts too: what is up to date is not done again, and no
+    cadence is asked. With `start_from` nobody outside is asked. Forced, a drop that is still there is done as it is
+    listed now. Raises `ValueError` for keys that nobody knows and for periods that are none.
     """
     wanted = None if not drops else [drops] if isinstance(drops, str) else drops
     first, last = period(since)[0] if since else None, period(until)[1] if until else None
     offer = Offer(drops=(), pending=()) if run.start_from else discover()
     landed = manifest.landed(run.lake, run.source)
     chosen = wanted is not None or first is not None or last is not None or run.start_from is not None
-    known = {key: m.as_drop() for key, m in landed.items() if chosen or m.finished < m.latest.number} | {
-        drop.key: drop for drop in offer.drops
-    }
+    have = {key: m.as_drop() for key, m in landed.items()}
+    known = {key: drop for key, drop in have.items() if chosen or landed[key].finished < drop.revision}
+    for drop in offer.drops:  # what has landed is among them where the run is forced
+        if drop.key in known or drop.key not in have or drop.revision > have[drop.key].revision:
+            known[drop.key] = drop
     if wanted is not None:
         if unknown := sorted(set(wanted) - known.keys()):
             waiting = {p.key: p.reason for p in offer.pending}
@@ -138,7 +153,12 @@ def plan(run: Run, drops: Selection = None, since: Period = None, until: Period 
         if (first is None or drop.as_of >= run.source.instant(first))
         and (last is None or drop.as_of < run.source.instant(last))
     ]
-    return Plan(drops=tuple(sorted(inside, key=lambda drop: drop.order)), pending=offer.pending)
+    return Plan(
+        drops=tuple(sorted(inside, key=lambda drop: drop.order)),
+        pending=offer.pending,
+        nothing=offer.nothing,
+        overdue=() if chosen else tuple(overdue(run.source, [*have.values(), *offer.drops], manifest.now())),
+    )
 
 
 def period(text: str | int) -> tuple[datetime, datetime]:
@@ -275,6 +295,8 @@ def _log_plan(run: Run, planned: Plan) -> None:
         {"drop": p.key, "kind": "", "as of": "", "revision": "", "bytes": "", "waits for": p.reason}
         for p in planned.pending
     ]
+    for late in planned.overdue:
+        _logger().warning("%s is overdue: %s", run.source.slug, late)
     for row in rows:
         if row["waits for"]:
             _logger().info("%(drop)s is left for a later run: %(waits for)s", row)
@@ -289,7 +311,15 @@ def _log_plan(run: Run, planned: Plan) -> None:
 def _summary(planned: Plan) -> str:
     count = len(planned.drops)
     waits = f"; {len(planned.pending)} not complete yet" if planned.pending else ""
-    return (f"Planned: {count} drop{'s' if count > 1 else ''}" if count else "Nothing is new") + waits
+    nothing = f": {planned.nothing}" if planned.nothing else ""
+    return (f"Planned: {count} drop{'s' if count > 1 else ''}" if count else f"Nothing is new{nothing}") + waits
+
+
+def _why_overdue(planned: Plan) -> str:
+    """Which drops, and what there is instead."""
+    waits = [f"{p.key} waits: {p.reason}" for p in planned.pending[:3]]
+    more = [f"{len(planned.pending) - 3} more wait"] if len(planned.pending) > 3 else []
+    return "; ".join([*planned.overdue, *waits, *more])
 
 
 def _run_id() -> str:

@@ -98,6 +98,7 @@ def draft(sample: str, name: str | None, flows: Path) -> Drafted:
     path = flows / f"{module}.py"
     datasets = dict(zip(normalise([_bare(member) for member in readers]), readers, strict=True))
     pattern, dated, key = _dated(file)
+    read_by = f'dated="{dated}", ' if dated else ""
     kinds = sorted({reader.partition("(")[0] for reader in readers.values()})
     text = _FLOW.substitute(
         title=slug,
@@ -106,9 +107,7 @@ def draft(sample: str, name: str | None, flows: Path) -> Drafted:
         constant=module.upper(),
         module=module,
         slug=slug,
-        delivery=f'Delivery(kind="full", names={_raw(pattern)}, dated={json.dumps(dated)}, key="{key}")'.replace(
-            "null", "None"
-        ),
+        delivery=f'Delivery(kind="full", names={_raw(pattern)}, {read_by}key="{key}")',
         datasets="\n".join(
             f'        "{dataset}": Dataset(members={_raw(_dated(member)[0])}, reader={readers[member]}),'
             for dataset, member in datasets.items()

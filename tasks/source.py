@@ -4,9 +4,7 @@ import hashlib
 import importlib
 import pkgutil
 import re
-from contextlib import suppress
-from datetime import UTC, datetime, time, timedelta
-from functools import cached_property
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -14,10 +12,10 @@ from pydantic import BaseModel
 
 from blocks.place import RemoteFile
 from spark.readers import Csv, Excel
+from tasks.cadence import Cadence
+from tasks.delivery import KINDS, Delivery, FileList, Kind
 
-Kind = Literal["full", "incremental", "deletions"]
-KINDS: tuple[Kind, ...] = ("full", "incremental", "deletions")
-"""What a drop speaks of, in the order in which drops of one instant are applied."""
+__all__ = ["KINDS", "Cadence", "Dataset", "Delivery", "Drop", "FileList", "Kind", "Offered", "Source"]
 
 
 class Offered(RemoteFile, frozen=True):
@@ -51,54 +49,18 @@ class Drop(BaseModel, frozen=True):
         return self.key
 
 
-class Delivery(BaseModel, frozen=True):
-    """How the names of one kind of drop read.
+class Dataset(BaseModel, frozen=True):
+    """One table inside a source: which plain files, by their own names, are its, and how they read.
 
-    `names` matches a whole file name, with a group `date` as `dated` (strptime); `key` names the drop (strftime). Names
-    without a date (`dated` None) are dated by the day on which the party last wrote the file.
-    Where the instant stands only in the name of a member of a zip, `inside` matches that, with a group `date` as
-    `inside_dated`. Of two deliveries that give one key the one declared first counts.
+    `members` None: those in files whose names' group `dataset` says so.
     """
 
-    kind: Kind
-    names: str
-    dated: str | None
-    key: str = "%Y-%m-%d"
-    inside: str | None = None
-    inside_dated: str = "%Y%m%d"
-
-    @cached_property
-    def _names(self) -> re.Pattern[str]:
-        return re.compile(self.names)
-
-    def date(self, file: RemoteFile) -> datetime | None:
-        """The date of a file, without a zone, or None where it is not this delivery's."""
-        found = self._names.fullmatch(file.name.rpartition("/")[2])
-        if not found:
-            return None
-        if self.dated:
-            with suppress(ValueError):  # 20260231: not one of ours, and it must not stop those that are
-                return datetime.strptime(found["date"], self.dated)
-            return None
-        return datetime.combine(file.mtime, time.min) if file.mtime else None
-
-    def date_inside(self, members: list[str]) -> datetime | None:
-        """The date in the name of the first member that `inside` matches."""
-        for member in members:
-            if found := re.fullmatch(self.inside or "", member.rpartition("/")[2]):
-                return datetime.strptime(found["date"], self.inside_dated)
-        return None
-
-
-class Dataset(BaseModel, frozen=True):
-    """One table inside a source: which plain files, by their own names, are its, and how they read."""
-
-    members: str
+    members: str | None = None
     reader: Csv | Excel
 
     def holds(self, name: str) -> bool:
         """Whether a plain file of this name is this dataset's."""
-        return re.fullmatch(self.members, name) is not None
+        return self.members is not None and re.fullmatch(self.members, name) is not None
 
 
 class Source(BaseModel, frozen=True):
@@ -106,9 +68,10 @@ class Source(BaseModel, frozen=True):
 
     `at` names the block, of whatever access method, that says where it is. `zone` is the time zone of the dates in its
     names. `ignores` are plain files that are no data. `quiet` is how long files must have held still; None where every
-    file shows by itself that it is whole. `absent` says what it means that a full drop lacks a key. `reject_limit` is
-    the share of a dataset's records that may be rejected in one drop. `pgp_key` names the block of the key that the
-    party encrypts to.
+    file shows by itself, or by a done-file, that it is whole. `cadence` says for each kind of drop when it is expected;
+    a run that looks for what is new fails where such a drop is overdue. `absent` says what it means that a full drop
+    lacks a key. `reject_limit` is the share of a dataset's records that may be rejected in one drop. `pgp_key` names
+    the block of the key that the party encrypts to.
     """
 
     slug: str
@@ -119,6 +82,7 @@ class Source(BaseModel, frozen=True):
     ignores: tuple[str, ...] = ()
     zone: str = "UTC"
     quiet: timedelta | None = timedelta(minutes=10)
+    cadence: dict[Kind, Cadence] = {}
     absent: Literal["kept", "deleted"] = "kept"
     reject_limit: float = 0.01
     pgp_key: str | None = None
@@ -136,9 +100,16 @@ class Source(BaseModel, frozen=True):
         """The UTC instant of a date in the source's zone."""
         return date.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
 
-    def dataset(self, name: str) -> str | None:
-        """The dataset that a plain file belongs to; None where it belongs to none."""
-        return next((key for key, dataset in self.datasets.items() if dataset.holds(name)), None)
+    def dataset(self, name: str, of: str | None = None) -> str | None:
+        """The dataset that a plain file, in the delivered file `of`, belongs to; None where it belongs to none."""
+        by_name = next((key for key, dataset in self.datasets.items() if dataset.holds(name)), None)
+        return by_name or (self.named_for(of) if of else None)
+
+    def named_for(self, delivered: str) -> str | None:
+        """The dataset that the group `dataset` in a delivered file's name says; None where there is none."""
+        found = next(filter(None, (delivery.groups(delivered) for delivery in self.deliveries)), {})
+        said = found.get("dataset", "").lower()
+        return said if said in self.datasets else None
 
     def ignored(self, name: str) -> bool:
         """Whether a plain file is declared to be no data."""

@@ -46,7 +46,11 @@ def unwrap(landed: Landed, expect: Sequence[str]) -> Parts:
     """Peel and cut a landed drop; wrappings other than `expect`, outermost first, are an error."""
     run = current()
     made_from = fingerprint(
-        *(f.sha256 for f in landed.files), landed.drop.as_of.isoformat(), *expect, *sorted(run.source.datasets.items())
+        *(f.sha256 for f in landed.files),
+        landed.drop.as_of.isoformat(),
+        *expect,
+        *sorted(run.source.datasets.items()),
+        *(said for f in landed.drop.files for said in (f.records, run.source.named_for(f.name)) if said is not None),
     )
     if is_raw(landed.drop, made_from, run) and not run.redoes("landed"):
         return Parts(drop=landed.drop, fingerprint=made_from, up_to_date=True)
@@ -82,7 +86,7 @@ def stage(
                 closing(peel(stream, file.name, spool=spooler(fs, folder), decrypt=decrypt, expect=expect)) as members,
             ):
                 for member, plain in members:
-                    dataset = source.dataset(member.name)
+                    dataset = source.dataset(member.name, file.of or file.name)
                     if dataset is None:
                         if source.ignored(member.name):
                             continue

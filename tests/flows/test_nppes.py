@@ -46,11 +46,13 @@ def increment(world: World, to: Path) -> Delivery:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.PrefectServer]:
     """A server of this module's own, as the blocks' names are those of the deployed flow."""
     servers.require("java", "there is no Java")
-    with (
-        servers.prefect(tmp_path_factory.mktemp("prefect")) as server,
-        temporary_settings({PREFECT_API_URL: server.api_url}),
-    ):
-        yield server
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INLET_CADENCE", "off")  # this world has its own calendar
+        with (
+            servers.prefect(tmp_path_factory.mktemp("prefect")) as server,
+            temporary_settings({PREFECT_API_URL: server.api_url}),
+        ):
+            yield server
 
 
 @dataclass(frozen=True)

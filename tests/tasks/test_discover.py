@@ -1,22 +1,42 @@
 """What a source offers, from a real folder, and what waits and why."""
 
+import hashlib
+import json
 import os
+import random
+import shutil
+import tempfile
+import threading
 import time
+import tracemalloc
 import zipfile
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from blocks.drive import Drive
+from blocks.errors import Interrupted
+from blocks.http import HttpServer
 from blocks.lake import Lake
+from blocks.place import Remote, RemoteFile
+from blocks.sftp import SftpServer
 from flows.nppes import NPPES
 from spark.readers import Csv
 from tasks.discover import Offer, offered, pending
-from tasks.source import Dataset, Delivery, Source
+from tasks.manifest import landed, now
+from tasks.source import Dataset, Delivery, FileList, Source
 from tasks.transfer import land
+from tests.servers import Sshd
 
-QUIET = timedelta(seconds=0.5)
+QUIET = timedelta(minutes=10)
+MINUTE = timedelta(minutes=1)
 ACME = Source(
     slug="acme",
     at="acme",
@@ -35,9 +55,19 @@ def outside(tmp_path: Path) -> Drive:
     return Drive(path=tmp_path / "outside")
 
 
-def look(source: Source, outside: Drive, lake: Lake) -> Offer:
+def look(source: Source, outside: Drive, lake: Lake, at: datetime | None = None, *, again: bool = False) -> Offer:
     with outside.connect() as remote:
-        return offered(source, remote, lake)
+        return offered(source, remote, lake, at=at, again=again)
+
+
+def of(delivery: Delivery, quiet: timedelta | None = None) -> Source:
+    """A source with this delivery and tables `claims` and `members`."""
+    datasets = {"claims": Dataset(reader=Csv()), "members": Dataset(reader=Csv())}
+    return Source(slug="acme", at="acme", deliveries=(delivery,), datasets=datasets, phi="no", quiet=quiet)
+
+
+def why(offer: Offer) -> dict[str, str]:
+    return {p.key: p.reason for p in offer.pending}
 
 
 def keys(offer: Offer) -> list[str]:
@@ -53,20 +83,19 @@ def take(source: Source, outside: Drive, lake: Lake) -> list[str]:
 
 
 def test_a_file_must_hold_still_by_our_clock(outside: Drive, lake: Lake) -> None:
-    source = ACME.model_copy(update={"quiet": QUIET})
+    source, start = ACME.model_copy(update={"quiet": QUIET}), now()
     file = outside.path / "acme_20260101.csv"
     file.write_text("a")
     os.utime(file, (0, 0))  # by the party's clock it has held still for long
-    for _ in range(2):
-        offer = look(source, outside, lake)
+    for minute in (0, 9):
+        offer = look(source, outside, lake, start + minute * MINUTE)
         assert keys(offer) == []
-        assert offer.pending[0].reason == f"{file.name} has not held still for {QUIET} yet"
+        assert why(offer) == {"2026-01-01": f"{file.name} has not held still for {QUIET} yet"}
     assert pending(source, lake) == ["2026-01-01"]
-    time.sleep(QUIET.total_seconds())
     file.write_text("ab")  # still being written
-    assert keys(look(source, outside, lake)) == []
-    time.sleep(QUIET.total_seconds())
-    assert keys(look(source, outside, lake)) == ["2026-01-01"]
+    assert keys(look(source, outside, lake, start + 11 * MINUTE)) == []
+    assert keys(look(source, outside, lake, start + 20 * MINUTE)) == []
+    assert keys(look(source, outside, lake, start + 21 * MINUTE)) == ["2026-01-01"]
 
 
 def test_only_what_is_new_is_offered_however_old_it_looks(outside: Drive, lake: Lake) -> None:
@@ -129,7 +158,376 @@ def test_the_second_version_is_preferred_whichever_comes_first(
     assert drop.as_of.isoformat() == "2026-11-08T05:00:00+00:00"  # midnight in New York
 
 
-def test_a_name_with_no_such_date_stops_no_other(outside: Drive, local_lake: Lake) -> None:
+def test_a_name_with_no_such_date_waits_and_stops_no_other(outside: Drive, local_lake: Lake) -> None:
     for date in ("20260231", "20260228"):
         (outside.path / f"acme_{date}.csv").write_text("x")
-    assert keys(look(ACME, outside, local_lake)) == ["2026-02-28"]
+    offer = look(ACME, outside, local_lake)
+    assert keys(offer) == ["2026-02-28"]
+    assert why(offer) == {"acme_20260231.csv": "20260231 is no date as %Y%m%d reads it"}
+    assert pending(ACME, local_lake) == ["2026-02-28", "acme_20260231.csv"]
+
+
+def test_a_number_of_files_may_be_expected(outside: Drive, local_lake: Lake) -> None:
+    source = of(Delivery(kind="full", names=r"part_(?P<date>\d{8})_\d\.csv", dated="%Y%m%d", expected=2))
+    (outside.path / "part_20260101_1.csv").write_text("x")
+    assert why(look(source, outside, local_lake)) == {"2026-01-01": "1 of 2 files are there"}
+    (outside.path / "part_20260101_2.csv").write_text("x")
+    assert keys(look(source, outside, local_lake)) == ["2026-01-01"]
+
+
+def test_the_expected_files_must_be_there_in_folders_too(outside: Drive, local_lake: Lake) -> None:
+    source = of(
+        Delivery(
+            kind="full",
+            names=r"(?P<date>\d{8})/(?P<dataset>\w+)\.csv",
+            dated="%Y%m%d",
+            expected=(r"claims\.csv", r"members\.csv"),
+        )
+    )
+    folder = outside.path / "20260101"
+    folder.mkdir()
+    (folder / "claims.csv").write_text("x")
+    assert why(look(source, outside, local_lake)) == {"2026-01-01": r"no file is there that is named members\.csv"}
+    (folder / "members.csv").write_text("x")
+    (drop,) = look(source, outside, local_lake).drops
+    assert [source.named_for(file.name) for file in drop.files] == ["claims", "members"]
+
+
+FILES = r"(?P<dataset>\w+)_(?P<date>\d{8})\.csv"
+
+
+@pytest.mark.parametrize(
+    ("names", "done", "file", "right", "wrong"),
+    [
+        (FILES, r"(?P<date>\d{8})\.done", "claims_20260101.csv", "20260101.done", "20260102.done"),
+        (FILES, r"(?P<name>.+)\.ok", "claims_20260101.csv", "claims_20260101.csv.ok", "members_20260101.csv.ok"),
+        (FILES, r"_SUCCESS", "20260101/claims_20260101.csv", "20260101/_SUCCESS", "20260102/_SUCCESS"),
+        (FILES, r"control/(?P<date>\d{8})", "in/claims_20260101.csv", "control/20260101", "control/20260102"),
+    ],
+)
+def test_a_done_file_is_waited_for_and_does_not_land(
+    outside: Drive, local_lake: Lake, names: str, done: str, file: str, right: str, wrong: str
+) -> None:
+    source = of(Delivery(kind="full", names=names, dated="%Y%m%d", done=done))
+    for name in (file, wrong):
+        (outside.path / name).parent.mkdir(exist_ok=True)
+        (outside.path / name).write_text("x")
+    assert f"no done-file ({done}) for {file} is there yet" in why(look(source, outside, local_lake)).values()
+    (outside.path / right).parent.mkdir(exist_ok=True)
+    (outside.path / right).touch()
+    (drop,) = look(source, outside, local_lake).drops
+    assert [f.name for f in drop.files] == [file]
+
+
+MD5 = hashlib.md5(b"x").hexdigest()
+SHA256 = hashlib.sha256(b"x").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("files", "checksum"),
+    [
+        ({"acme_20260101.csv.md5": f"{MD5}\n"}, f"md5:{MD5}"),
+        ({"acme_20260101.csv.MD5": f"{MD5.upper()}  acme_20260101.csv\r\n"}, f"md5:{MD5}"),
+        ({"acme_20260101.csv.md5": f"MD5(acme_20260101.csv)= {MD5}\n"}, f"md5:{MD5}"),
+        ({"acme_20260101.csv.sha256": f"SHA256 (/out/acme_20260101.csv) = {SHA256}\n"}, f"sha256:{SHA256}"),
+        ({"acme_20260101.csv.md5": MD5, "SHA256SUMS": f"{SHA256} *./acme_20260101.csv"}, f"sha256:{SHA256}"),
+        ({"MD5SUMS": f"{MD5}  other.csv\n{MD5}  acme_20260101.csv\n"}, f"md5:{MD5}"),
+        ({"MD5SUMS": f"{MD5}  other.csv\n"}, None),
+        ({"other.csv.md5": MD5}, None),
+    ],
+)
+def test_checksums_are_found_without_being_declared(
+    outside: Drive, local_lake: Lake, files: dict[str, str], checksum: str | None
+) -> None:
+    any_name = Delivery(kind="full", names=r".*_(?P<date>\d{8})\.csv.*", dated="%Y%m%d")  # would take sidecars too
+    for name, text in {"acme_20260101.csv": "x", **files}.items():
+        (outside.path / name).write_text(text)
+    (drop,) = look(of(any_name), outside, local_lake).drops
+    assert [(file.name, file.checksum) for file in drop.files] == [("acme_20260101.csv", checksum)]
+
+
+def test_sums_stand_in_a_folder_above_and_a_sidecar_that_says_nothing_is_waited_for(
+    outside: Drive, local_lake: Lake
+) -> None:
+    (outside.path / "a" / "b").mkdir(parents=True)
+    (outside.path / "a" / "b" / "acme_20260101.csv").write_text("x")
+    (outside.path / "a" / "sha256sum.txt").write_text(f"{SHA256}  b/acme_20260101.csv\n")
+    (drop,) = look(ACME, outside, local_lake).drops
+    assert drop.files[0].checksum == f"sha256:{SHA256}"
+    (outside.path / "a" / "b" / "acme_20260101.csv.md5").touch()
+    name = "a/b/acme_20260101.csv"
+    assert why(look(ACME, outside, local_lake)) == {"2026-01-01": f"{name}.md5 holds no checksum of {name} yet"}
+
+
+LIST = FileList(names=r"list_(?P<date>\d{8})\.\w+", name="file", size="bytes", records="rows", checksum="hash")
+HEADLESS = LIST.model_copy(update={"delimiter": "|", "header": ("file", "bytes", "rows", "hash")})
+ROW = {"file": "claims_20260101.csv", "bytes": 1, "rows": 7, "hash": MD5}
+
+
+@pytest.mark.parametrize(
+    ("spec", "ending", "text"),
+    [
+        (LIST, "csv", f"file,bytes,rows,hash\nclaims_20260101.csv,1,7,{MD5}\n"),
+        (LIST, "csv", f"\ufeffhash , file, bytes, rows\r\n{MD5},claims_20260101.csv,1, 7\r\n\r\n"),
+        (LIST, "csv", f'file,bytes,rows,hash\n"./out/claims_20260101.csv",1,"7",{MD5.upper()}\n'),
+        (HEADLESS, "txt", f"claims_20260101.csv|1|7|{MD5}\n"),
+        (LIST, "json", json.dumps([ROW])),
+        (LIST, "json", json.dumps({"created": "2026-01-01", "files": [ROW]})),
+        (LIST, "json", json.dumps(ROW)),
+    ],
+)
+def test_a_list_of_the_party_tells_sizes_records_and_hashes(
+    outside: Drive, local_lake: Lake, spec: FileList, ending: str, text: str
+) -> None:
+    source = of(Delivery(kind="full", names=FILES, dated="%Y%m%d", manifest=spec))
+    (outside.path / "claims_20260101.csv").write_text("x")
+    (outside.path / f"list_20260101.{ending}").write_text(text)
+    (drop,) = look(source, outside, local_lake).drops
+    assert [(f.name, f.size, f.records, f.checksum) for f in drop.files] == [
+        ("claims_20260101.csv", 1, 7, f"md5:{MD5}")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, r"no list \(list_.*\) that names claims_20260101.csv is there yet"),
+        ("", "list_20260101.csv does not name claims_20260101.csv"),
+        ("file,bytes\nclaims_20260101.csv,2\n", "has 1 bytes, list_20260101.csv says 2"),
+        ("file,bytes\nmembers_20260101.csv,2\n", "list_20260101.csv names members_20260101.csv, which is not there"),
+        ("file,bytes\nclaims_20260101.csv,\n", "nothing stands as bytes of a file"),
+        ("name,bytes\nclaims_20260101.csv,1\n", r"has no file where it names a file \(there is name, bytes\)"),
+        ('{"files": [', "Expecting value"),
+    ],
+)
+def test_a_list_that_does_not_agree_is_waited_for_and_stops_no_other(
+    outside: Drive, local_lake: Lake, text: str | None, reason: str
+) -> None:
+    spec = FileList(names=r"list_(?P<date>\d{8})\.csv", name="file", size="bytes")
+    source = of(Delivery(kind="full", names=FILES, dated="%Y%m%d", manifest=spec))
+    for day in ("01", "02"):
+        (outside.path / f"claims_202601{day}.csv").write_text("x")
+    (outside.path / "list_20260102.csv").write_text("file,bytes\nclaims_20260102.csv,1\n")
+    if text is not None:
+        (outside.path / "list_20260101.csv").write_text(text)
+    offer = look(source, outside, local_lake)
+    assert keys(offer) == ["2026-01-02"]
+    assert [p.key for p in offer.pending] == ["2026-01-01"]
+    with pytest.raises(AssertionError, match=reason):
+        raise AssertionError(offer.pending[0].reason)
+
+
+def test_one_list_of_all_drops_keeps_those_of_drops_that_are_gone(outside: Drive, local_lake: Lake) -> None:
+    spec = FileList(names="files.csv", name="file")
+    source = of(Delivery(kind="full", names=FILES, dated="%Y%m%d", manifest=spec))
+    (outside.path / "claims_20260102.csv").write_text("x")
+    listed = ["claims_20250101.csv", "readme.pdf", "claims_20260102.csv"]
+    (outside.path / "files.csv").write_text("\n".join(["file", *listed]))
+    assert keys(look(source, outside, local_lake)) == ["2026-01-02"]
+    (outside.path / "files.csv").write_text("\n".join(["file", *listed, "members_20260102.csv"]))
+    assert why(look(source, outside, local_lake)) == {
+        "2026-01-02": "files.csv names members_20260102.csv, which is not there"
+    }
+
+
+def test_a_control_file_that_says_something_else_makes_the_drop_be_looked_at_again(outside: Drive, lake: Lake) -> None:
+    file, sums = outside.path / "acme_20260101.csv", outside.path / "MD5SUMS"
+    file.write_text("x")
+    assert take(ACME, outside, lake) == ["2026-01-01"]
+    sums.write_text(f"{MD5}  {file.name}\n")  # late
+    (drop,) = look(ACME, outside, lake).drops
+    assert (drop.revision, drop.files[0].checksum) == (2, f"md5:{MD5}")
+    assert take(ACME, outside, lake) == ["2026-01-01"]
+    assert landed(lake, ACME)["2026-01-01"].latest.number == 1  # the bytes are the same
+    assert take(ACME, outside, lake) == []
+    sums.write_text(f"{MD5}  {file.name}\n{MD5}  acme_20260102.csv\n")  # of others it may say what it likes
+    assert take(ACME, outside, lake) == []
+    sums.write_text(f"{hashlib.md5(b'y').hexdigest()}  {file.name}\n")  # corrected
+    assert keys(look(ACME, outside, lake)) == ["2026-01-01"]
+    sums.unlink()
+    assert take(ACME, outside, lake) == []
+
+
+def test_what_a_party_clears_away_stays_part_of_what_has_landed(outside: Drive, lake: Lake) -> None:
+    source = of(Delivery(kind="full", names=FILES, dated="%Y%m%d", expected=(r"claims.*", r"members.*")))
+    claims, members = (outside.path / f"{name}_20260101.csv" for name in ("claims", "members"))
+    claims.write_text("x")
+    members.write_text("x")
+    assert take(source, outside, lake) == ["2026-01-01"]
+    members.unlink()
+    assert take(source, outside, lake) == []
+    assert pending(source, lake) == []
+    claims.write_text("corrected")
+    assert take(source, outside, lake) == ["2026-01-01"]
+    manifest = landed(lake, source)["2026-01-01"]
+    assert [(f.name, f.size) for f in manifest.latest.files] == [(claims.name, 9), (members.name, 1)]
+    assert manifest.latest.number == 2
+    claims.unlink()
+    offer = look(source, outside, lake)
+    assert offer == Offer(drops=(), pending=(), nothing="no file is there, where 1 drops came from")
+
+
+def test_what_goes_before_it_has_landed_is_waited_for_once(outside: Drive, local_lake: Lake) -> None:
+    source, start = of(Delivery(kind="full", names=FILES, dated="%Y%m%d"), QUIET), now()
+    claims, members = (outside.path / f"{name}_20260101.csv" for name in ("claims", "members"))
+    claims.write_text("x")
+    members.write_text("x")
+    look(source, outside, local_lake, start)
+    members.unlink()
+    assert why(look(source, outside, local_lake, start + QUIET)) == {
+        "2026-01-01": "members_20260101.csv has gone since the last look"
+    }
+    assert keys(look(source, outside, local_lake, start + 2 * QUIET)) == ["2026-01-01"]
+
+
+def test_equal_times_and_old_ones_are_not_lost(outside: Drive, local_lake: Lake) -> None:
+    for number, day in enumerate(("03", "01", "02")):
+        (outside.path / f"acme_202601{day}.csv").write_text("x")
+        os.utime(outside.path / f"acme_202601{day}.csv", (1, 1))
+        assert take(ACME, outside, local_lake) == [f"2026-01-{day}"], number
+
+
+def test_forced_a_landed_drop_is_offered_as_it_is_listed(outside: Drive, local_lake: Lake) -> None:
+    (outside.path / "acme_20260101.csv").write_text("x")
+    take(ACME, outside, local_lake)
+    (drop,) = look(ACME, outside, local_lake, again=True).drops
+    assert (drop.key, drop.revision, len(drop.files)) == ("2026-01-01", 1, 1)
+
+
+class Unsized:
+    """An API's export: nobody knows its size before it is read, and nothing of it can be opened."""
+
+    def list(self) -> "list[RemoteFile]":  # type: ignore[override]
+        stamp = datetime(2026, 9, 25, 9, 0, 5, tzinfo=UTC)
+        return [RemoteFile(name="2026-09-25T09:00:05.json", size=None, mtime=stamp, version="2026-09-25T09:00:05")]
+
+    def open(self, name: str) -> BinaryIO:
+        raise Interrupted(name)
+
+
+def test_what_has_no_size_need_not_hold_still(local_lake: Lake) -> None:
+    delivery = Delivery(kind="full", names=r"(?P<date>.{19})\.json", dated="%Y-%m-%dT%H:%M:%S")
+    (drop,) = offered(of(delivery, QUIET), Unsized(), local_lake).drops  # type: ignore[arg-type]
+    assert (drop.key, drop.as_of, drop.bytes) == ("2026-09-25", datetime(2026, 9, 25, 9, 0, 5, tzinfo=UTC), 0)
+
+
+class Flaky:
+    """A real folder whose connection breaks when some files are opened."""
+
+    def __init__(self, remote: Remote, breaks: Callable[[str], bool]) -> None:
+        self.list, self._open, self._breaks = remote.list, remote.open, breaks
+
+    def open(self, name: str) -> BinaryIO:
+        if self._breaks(name):
+            raise Interrupted(f"{name} broke off")
+        return self._open(name)
+
+
+def test_one_file_that_cannot_be_read_stops_no_other_but_an_outage_is_no_success(
+    outside: Drive, local_lake: Lake
+) -> None:
+    for month in ("October", "November"):
+        with zipfile.ZipFile(outside.path / MONTH.format("_V2").replace("November", month), "w") as archive:
+            archive.writestr(MAIN, "x")
+    with outside.connect() as remote:
+        offer = offered(NPPES, Flaky(remote, lambda name: "October" in name), local_lake)
+        assert keys(offer) == ["2026-11"]
+        assert "broke off" in why(offer)["2026-10"]
+        with pytest.raises(Interrupted):
+            offered(NPPES, Flaky(remote, lambda _: True), local_lake)
+
+
+def test_a_server_without_ranges_leaves_only_dates_inside_open(outside: Drive, local_lake: Lake) -> None:
+    with zipfile.ZipFile(outside.path / MONTH.format("_V2"), "w") as archive:
+        archive.writestr(MAIN, "x")
+    (outside.path / "plain_20261108.csv").write_text("x")
+    plain = Delivery(kind="full", names=r"plain_(?P<date>\d{8})\.csv", dated="%Y%m%d", key="plain-%Y")
+    source = NPPES.model_copy(update={"deliveries": (*NPPES.deliveries, plain)})
+    handler = partial(SimpleHTTPRequestHandler, directory=str(outside.path))  # the standard library's knows no ranges
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with HttpServer(url=f"http://127.0.0.1:{server.server_port}/").connect() as remote:
+            offer = offered(source, remote, local_lake)
+        server.shutdown()
+    assert keys(offer) == ["plain-2026"]
+    assert "the server gives no ranges" in why(offer)["2026-11"]
+
+
+def files_of(sshd: Sshd, folder: str, count: int, folders: int) -> SftpServer:
+    """A place with so many files of one byte, those of one day in one folder."""
+    for day in range(folders):
+        (sshd.folder / folder / f"{day:02}").mkdir(parents=True)
+        date = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
+        for number in range(count // folders):
+            (sshd.folder / folder / f"{day:02}" / f"acme_{date:%Y%m%d}_{number:05}.csv").write_bytes(b"x")
+    return SftpServer(
+        host=sshd.host,
+        port=sshd.port,
+        user=sshd.user,
+        private_key=sshd.private_key,  # type: ignore[arg-type]
+        host_key=sshd.host_key,
+        root=folder,
+    )
+
+
+def test_100_000_files_are_listed_in_one_pass(sshd: Sshd, local_lake: Lake) -> None:
+    count, folders = 100_000, 5
+    place = files_of(sshd, "many", count, folders)
+    source = of(Delivery(kind="full", names=r"acme_(?P<date>\d{8})_\d+\.csv", dated="%Y%m%d"), QUIET)
+    start = now()
+    for at, complete, traced in ((start, 0, False), (start + QUIET, folders, False), (start + QUIET, folders, True)):
+        if traced:  # which takes its time
+            tracemalloc.start()
+        began = time.monotonic()
+        with place.connect() as remote:
+            before = remote._client.request_number
+            offer = offered(source, remote, local_lake, at=at)
+            requests = remote._client.request_number - before
+        seconds = time.monotonic() - began
+        assert [len(drop.files) for drop in offer.drops] == [count // folders] * complete
+        assert requests < count / 50  # OpenSSH gives a hundred names an answer, and sizes and times with them
+        assert seconds < 60 or traced, seconds
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 400 << 20, peak
+    assert Path(local_lake.path("landed", "acme", "_seen.json.zst")).stat().st_size < 20 * count
+    shutil.rmtree(sshd.folder / "many")
+
+
+DAYS = ("20260101", "20260102", "20260103")
+EVERYTHING = [f"{name}_{day}.csv" for day in DAYS for name in ("claims", "members")] + [f"{day}.done" for day in DAYS]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.permutations(EVERYTHING), st.sets(st.integers(0, len(EVERYTHING) - 1)), st.booleans())
+def test_whatever_the_order_of_arrival_each_drop_is_taken_once_and_whole(
+    order: list[str], looks: set[int], clears: bool
+) -> None:
+    """A look after some of the arrivals; the party may clear a drop away as soon as it has been taken."""
+    source = of(
+        Delivery(
+            kind="full",
+            names=FILES,
+            dated="%Y%m%d",
+            expected=(r"claims.*", r"members.*"),
+            done=r"(?P<date>\d{8})\.done",
+        )
+    )
+    with tempfile.TemporaryDirectory() as home:
+        outside, lake = Drive(path=Path(home) / "out"), Lake(root=f"{home}/lake")
+        outside.path.mkdir()
+        taken = []
+        for number, name in enumerate([*order, None]):
+            if name:
+                (outside.path / name).write_text("x")
+                os.utime(outside.path / name, (random.randrange(10), 1))
+            if name is None or number in looks:
+                for drop in look(source, outside, lake).drops:
+                    assert len(drop.files) == 2
+                    assert drop.revision == 1
+                    land(drop, outside, lake, "run-00000000")
+                    taken.append(drop.key)
+                    for file in drop.files if clears else ():
+                        (outside.path / file.name).unlink()
+        assert sorted(taken) == ["2026-01-01", "2026-01-02", "2026-01-03"]
+        assert keys(look(source, outside, lake)) == []

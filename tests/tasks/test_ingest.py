@@ -1,17 +1,30 @@
-"""Which drops a run does: periods, keys, what is unfinished."""
+"""Which drops a run does - periods, keys, what is unfinished - and how it ends."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from blocks.drive import Drive
 from blocks.lake import Lake
 from flows.nppes import NPPES
+from spark.readers import Csv
+from spark.tables import Tables
 from tasks import manifest
-from tasks.ingest import DropsFailed, period, plan
-from tasks.manifest import Manifest, Revision
+from tasks.cadence import Cadence
+from tasks.convert import convert
+from tasks.ingest import DropsFailed, ingest, period, plan
+from tasks.manifest import Manifest, Revision, now
 from tasks.run import Run
-from tasks.source import Kind
+from tasks.source import Dataset, Delivery, Drop, FileList, Kind, Source
+from tasks.status import standing
+from tasks.transfer import transfer
+from tasks.unwrap import unwrap
+from tests.servers import PrefectServer
 
 # key, kind, UTC instant (midnight in New York), whether it went all the way
 LANDED: list[tuple[str, Kind, datetime, bool]] = [
@@ -101,3 +114,114 @@ def test_an_empty_lake_has_no_plan_and_no_keys(local_lake: Lake) -> None:
 
 def test_failures_are_told_by_drop() -> None:
     assert str(DropsFailed({"a": "Damaged: x", "b": "Changed: y"})) == "a: Damaged: x; b: Changed: y"
+
+
+NAMES = r"(?P<dataset>claims|members)_(?P<date>\d{8})\.csv"
+LISTED = FileList(names=r"list_(?P<date>\d{8})\.csv", name="file", records="rows")
+PARTY = Source(
+    slug="party",
+    at="party",
+    deliveries=(
+        Delivery(kind="incremental", names=NAMES, dated="%Y%m%d", expected=("claims.*", "members.*"), manifest=LISTED),
+    ),
+    datasets={"claims": Dataset(reader=Csv()), "members": Dataset(reader=Csv(delimiter="|"))},
+    phi="no",
+    quiet=None,
+    cadence={"incremental": Cadence(days="FREQ=DAILY", grace=timedelta(hours=48))},
+)
+
+
+@ingest(PARTY)
+def party(drop: Drop) -> None:
+    """Bring one drop into Raw."""
+    convert(unwrap(transfer(drop), expect=[]))
+
+
+@pytest.fixture
+def outside(prefect_server: PrefectServer, local_lake: Lake, tmp_path: Path) -> Iterator[Path]:
+    """The party's folder; the blocks that the flow wants are there."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
+        Drive(path=folder).save("party", overwrite=True)
+        local_lake.save("lake", overwrite=True)
+        yield folder
+
+
+def deliver(outside: Path, day: datetime, claims: int = 2) -> str:
+    """A drop of two claims, or as many as the party says, and a member; its key."""
+    text = f"{day:%Y%m%d}"
+    (outside / f"claims_{text}.csv").write_text("id,paid\n1,2\n2,3\n")
+    (outside / f"members_{text}.csv").write_text("id|name\n1|A\n")
+    (outside / f"list_{text}.csv").write_text(f"file,rows\nclaims_{text}.csv,{claims}\nmembers_{text}.csv,1\n")
+    return f"{day:%Y-%m-%d}"
+
+
+def run_party(**parameters: Any) -> State[Any]:
+    state: State[Any] = party(**parameters, return_state=True)  # type: ignore[assignment]
+    return state
+
+
+def test_the_files_of_one_drop_go_to_the_datasets_that_their_names_say(outside: Path, local_lake: Lake) -> None:
+    key = deliver(outside, now())
+    assert run_party().message == f"Done: {key}"
+    tables = Tables(local_lake.catalog_properties(), local_lake.url())
+    assert {name: tables.rows(PARTY.table("raw", name)) for name in PARTY.datasets} == {"claims": 2, "members": 1}
+    assert run_party().message == "Nothing is new"
+
+
+def test_a_file_without_the_records_that_the_party_counted_fails_until_one_of_them_is_right(
+    outside: Path, local_lake: Lake
+) -> None:
+    key = deliver(outside, now(), claims=3)
+    for _ in range(2):
+        state = run_party()
+        assert state.is_failed()
+        assert f"{key}: Miscounted: party {key} claims_{key.replace('-', '')}.csv: 2 records, the party says 3" in (
+            state.message or ""
+        )
+    tables = Tables(local_lake.catalog_properties(), local_lake.url())
+    assert tables.rows("raw.party_claims") == tables.rows("raw.party_members") == 0
+    deliver(outside, now())  # only the list differs
+    assert run_party().message == f"Done: {key}"
+    assert tables.rows("raw.party_claims") == 2
+    assert manifest.landed(local_lake, PARTY)[key].latest.number == 1
+
+
+def test_a_run_that_finds_nothing_where_something_is_due_fails(
+    outside: Path, local_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = run_party()
+    assert state.is_failed()
+    assert "party is overdue: a drop of " in (state.message or "")
+    assert (state.message or "").endswith("there is none. Nothing is new: no file is there")
+    old = deliver(outside, now() - timedelta(days=10))
+    for done in (f"Done: {old}", "Nothing is new"):
+        state = run_party()
+        assert state.is_failed()  # though it has done what there was
+        assert (state.message or "").endswith(f"the newest is {old}, of {old}. {done}")
+    assert manifest.landed(local_lake, PARTY)[old].finished == 1
+    (stands,) = standing([PARTY], local_lake)
+    assert [late.partition("; ")[2] for late in stands.overdue] == [f"the newest is {old}, of {old}"]
+    for parameters in ({"drops": old}, {"since": 2020}, {"start_from": "landed"}, {"dry_run": True}):
+        assert run_party(**parameters).is_completed()  # an engineer's own wish, which asks no calendar
+    for file in outside.iterdir():
+        file.unlink()
+    assert "Nothing is new: no file is there, where 1 drops came from" in (run_party().message or "")
+    today = deliver(outside, now())
+    (outside / f"list_{today.replace('-', '')}.csv").unlink()
+    state = run_party()
+    assert f"; {today} waits: no list (" in (state.message or "")
+    deliver(outside, now())
+    assert run_party().message == f"Done: {today}"
+    deliver(outside, now() - timedelta(days=10))
+    monkeypatch.setenv("INLET_CADENCE", "off")
+    assert run_party().is_completed()
+
+
+def test_forced_a_drop_is_done_as_it_is_listed_now_and_no_other(outside: Path, local_lake: Lake) -> None:
+    days = [now() - timedelta(days=n) for n in (1, 0)]
+    first, last = (deliver(outside, day) for day in days)
+    assert run_party().message == f"Done: {first}, {last}"
+    assert run_party(force=True).message == "Nothing is new"
+    assert run_party(force=True, drops=last).message == f"Done: {last}"
