@@ -32,6 +32,7 @@ def main(providers: int = 20_000) -> None:
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("INLET_SCRATCH", str(HOME.resolve()))
     os.environ.setdefault("INLET_JAVA_OPTIONS", SMALL)
+    os.environ.setdefault("INLET_CADENCE", "off")  # the synthetic drops are of one day for ever
     console = Console()
     if not OUTSIDE.exists():
         deliver(providers)

@@ -36,6 +36,7 @@ def main(size: Size = "small") -> None:
             "PREFECT_LOGGING_LEVEL": "ERROR",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "INLET_SCRATCH": str(folder),
+            "INLET_CADENCE": "off",
         }
         command = [sys.executable, "-c", _FLOW, str(outside), str(folder / "lake")]
         results = [

@@ -33,6 +33,7 @@ from tasks.cadence import Overdue, overdue
 from tasks.discover import Offer, Pending, discover
 from tasks.run import Run, Zone, load_lake, running
 from tasks.source import Drop, Source
+from tasks.transfer import tidy
 from tasks.unwrap import clean, sweep
 
 Selection = str | list[str] | None
@@ -96,6 +97,7 @@ def ingest(source: Source) -> Callable[[Callable[[Drop], None]], Flow[..., objec
                 _log_plan(run, planned)
                 if not dry_run:
                     sweep(run.lake, source)
+                    tidy(run.lake, source)
                 if dry_run:
                     return Completed(message=_summary(planned))
                 if runtime.deployment.name == "ingest":

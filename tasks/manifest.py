@@ -111,7 +111,7 @@ def landed(lake: Lake, source: Source) -> dict[str, Manifest]:
     if not fs.exists(root):
         return {}
     fs.invalidate_cache(root)
-    paths = [f"{path}/_manifest.json" for path in fs.ls(root, detail=False) if not path.endswith("_seen.json")]
+    paths = [f"{path}/_manifest.json" for path in fs.ls(root, detail=False) if not path.endswith("_seen.json.zst")]
     contents = fs.cat(paths, on_error="return").values() if paths else ()
     found = [content for content in contents if not isinstance(content, FileNotFoundError | NotADirectoryError)]
     for content in found:

@@ -104,7 +104,11 @@ def _land(
     before, version = found or (Manifest(source=drop.source, drop=drop.key), None)
     number = before.latest.number + 1 if before.revisions else 1
     old = _by_offer(before)
-    kept = {} if again else {file.name: old[file.identity] for file in drop.files if file.identity in old}
+    kept = {
+        file.name: old[file.identity]
+        for file in drop.files
+        if file.identity in old and _proves(old[file.identity], file.checksum) and not again
+    }
     wanted = [file for file in drop.files if file.name not in kept]
     folder = lake.path(*manifest.folder(drop.source, drop.key), f"r{number}")
     sent = _send(drop, wanted, folder, place, lake, phi, progress, log)
@@ -256,6 +260,12 @@ def _by_offer(before: Manifest) -> dict[tuple[object, ...], tuple[LandedFile, ..
     for file in before.latest.files:
         by_name.setdefault(file.of or file.name, []).append(file)
     return {file.identity: tuple(by_name[file.name]) for file in before.latest.offered}
+
+
+def _proves(files: tuple[LandedFile, ...], checksum: str | None) -> bool:
+    """Whether what landed is known to have a published checksum: one may be published, or corrected, later."""
+    known = {known for file in files for known in (file.checksum, f"sha256:{file.sha256}")}
+    return checksum is None or checksum.lower() in known
 
 
 def _listed_anew(drop: Drop, place: Place) -> Drop | None:

@@ -95,7 +95,7 @@ def site(prefect_server: PrefectServer, sshd: Sshd, s3: S3, tmp_path_factory: py
         catalog=SecretStr(f"sqlite:///{home}/catalog.db?timeout=60"),
         credentials=s3.credentials,
     )
-    env = prefect_server.env | {"PYTHONPATH": str(ROOT), "INLET_SCRATCH": str(home)}
+    env = prefect_server.env | {"PYTHONPATH": str(ROOT), "INLET_SCRATCH": str(home), "INLET_CADENCE": "off"}
     secrets = (s3.secret_key, "hunter2-sftp", sshd.private_key.splitlines()[2], f"{home}/catalog.db?timeout")
     site = Site(prefect_server, env, home, outside, lake, secrets)
     with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):

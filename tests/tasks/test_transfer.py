@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 from types import SimpleNamespace
@@ -14,13 +14,14 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from blocks import uploads
 from blocks.drive import Drive
-from blocks.errors import Conflict, Replaced
+from blocks.errors import ChecksumMismatch, Conflict, Replaced
 from blocks.lake import Lake
 from blocks.sftp import SftpServer
 from tasks import manifest
-from tasks.source import Drop, Offered
-from tasks.transfer import Landed, copy, fetch, land
+from tasks.source import Drop, Offered, Source
+from tasks.transfer import Landed, copy, fetch, land, tidy
 from tests.servers import S3, Sshd
 
 NAMES = [
@@ -227,3 +228,59 @@ def test_fetch_copies_between_urls(s3: S3, tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "deep" / "b").read_bytes() == b"hello"
     with pytest.raises(ValueError, match="carries no password"):
         fetch("sftp://user:secret@host/a", url)
+
+
+def test_a_checksum_that_is_published_later_is_verified(lake: Lake, outside: Drive) -> None:
+    (outside.path / "a").write_bytes(b"hello")
+    first = land(drop_of(outside), outside, lake, "run-00000001")
+
+    def later(checksum: str) -> Drop:
+        drop = drop_of(outside, revision=2)
+        return drop.model_copy(update={"files": (drop.files[0].model_copy(update={"checksum": checksum}),)})
+
+    with pytest.raises(ChecksumMismatch):
+        land(later("md5:" + "0" * 32), outside, lake, "run-00000002")
+    found = manifest.read(lake, "acme", "2026-11")
+    assert found
+    assert found[0].latest.files == first.files
+
+    right = later("md5:" + hashlib.md5(b"hello").hexdigest())
+    second = land(right, outside, lake, "run-00000003")
+    assert second.drop.revision == 1
+    assert second.files[0].checksum == right.files[0].checksum
+    assert_right(lake, second)
+
+
+def test_what_no_manifest_lists_is_removed_once_it_is_old(lake: Lake, outside: Drive) -> None:
+    source = Source(slug="acme", at="acme", deliveries=(), datasets={}, phi="no")
+    (outside.path / "a").write_bytes(b"hello")
+    landed = land(drop_of(outside), outside, lake, "run-00000001")
+    orphan = lake.path("landed", "acme", "2026-11", "r2", "x", "orphan")
+    lake.fs().makedirs(lake.fs()._parent(orphan), exist_ok=True)
+    lake.fs().pipe_file(orphan, b"left by a run that was killed")
+    uploads.begin(lake, lake.path("landed", "acme", "2026-12", "r1", "x", "b"), 20 << 20, 16 << 20).close()
+
+    assert tidy(lake, source) == []
+    assert lake.fs().exists(orphan)
+    gone = tidy(lake, source, timedelta(seconds=-5))
+    assert len(gone) == 2
+    assert orphan in gone
+    assert_right(lake, landed)
+    assert tidy(lake, source, timedelta(seconds=-5)) == []
+
+
+def test_what_is_too_old_to_go_on_with_is_sent_again(
+    lake: Lake, outside: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The janitor of another run may be about to remove it."""
+    (outside.path / "a").write_bytes(b"hello")
+    drop = drop_of(outside)
+    land(drop, outside, lake, "run-00000001")
+    lake.fs().rm_file(lake.path("landed", "acme", "2026-11", "_manifest.json"))
+    monkeypatch.setattr("tasks.transfer.ABANDONED", timedelta(seconds=-20))
+    before = (outside.path / "a").stat()
+    (outside.path / "a").write_bytes(b"olleh")
+    os.utime(outside.path / "a", ns=(before.st_atime_ns, before.st_mtime_ns))
+    landed = land(drop, outside, lake, "run-00000002")
+    assert landed.files[0].sha256 == hashlib.sha256(b"olleh").hexdigest()
+    assert_right(lake, landed)
