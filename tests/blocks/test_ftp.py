@@ -5,6 +5,7 @@ import random
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,15 +39,15 @@ class Ftpd:
         return FtpServer.model_validate(given | tls | {"timeout": 10} | changed)
 
 
-@pytest.fixture(params=[False, True], ids=["ftp", "ftps"])
-def ftpd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ftpd]:
+@contextmanager
+def serving(tmp_path: Path, tls: bool) -> Iterator[Ftpd]:
     folder = tmp_path / "files"
     folder.mkdir()
     users = DummyAuthorizer()
     users.add_user("inlet", "sesame", str(folder), perm="elr")
-    kind: Any = type("Handler", (TLS_FTPHandler if request.param else FTPHandler,), {"authorizer": users})
+    kind: Any = type("Handler", (TLS_FTPHandler if tls else FTPHandler,), {"authorizer": users})
     authority = None
-    if request.param:
+    if tls:
         authority = certificate(tmp_path)
         kind.certfile, kind.keyfile = f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem"
         kind.tls_control_required = kind.tls_data_required = True
@@ -55,6 +56,12 @@ def ftpd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ftpd]:
     thread.start()
     yield Ftpd(folder, server.address[1], server, authority)
     server.close_all()
+
+
+@pytest.fixture(params=[False, True], ids=["ftp", "ftps"])
+def ftpd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ftpd]:
+    with serving(tmp_path, request.param) as server:
+        yield server
 
 
 def listed(place: FtpServer) -> dict[str, RemoteFile]:

@@ -18,6 +18,7 @@ from blocks import uploads
 from blocks.drive import Drive
 from blocks.errors import ChecksumMismatch, Conflict, Replaced
 from blocks.lake import Lake
+from blocks.place import Place
 from blocks.sftp import SftpServer
 from tasks import manifest
 from tasks.source import Drop, Offered, Source
@@ -44,7 +45,7 @@ def outside(tmp_path: Path) -> Drive:
     return Drive(path=tmp_path / "outside")
 
 
-def drop_of(place: Drive | SftpServer, key: str = "2026-11", revision: int = 1) -> Drop:
+def drop_of(place: Place, key: str = "2026-11", revision: int = 1) -> Drop:
     """Everything that a place has, as one drop."""
     with place.connect() as remote:
         files = tuple(Offered(**f.model_dump()) for f in sorted(remote.list(), key=lambda file: file.name))

@@ -1,0 +1,145 @@
+"""Every access method into both kinds of lake: what lands is what was offered, and a resumed one too."""
+
+import hashlib
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blocks.drive import Drive
+from blocks.http import HttpServer
+from blocks.lake import Lake
+from blocks.place import Place
+from blocks.s3 import S3Folder
+from blocks.sftp import SftpServer
+from tasks import engine, manifest
+from tasks.transfer import Landed, land
+from tests.blocks.test_ftp import serving
+from tests.servers import S3, Nginx, Sshd
+from tests.tasks.test_transfer import assert_right, drop_of
+
+PART = 5 << 20
+SIZES = {"empty.bin": 0, "one part.csv": PART, "ünï/large.zip": 3 * PART + 17, "small.csv": 12_345}
+Fill = Callable[[dict[str, bytes]], Place]
+
+
+def _write(folder: Path, contents: dict[str, bytes]) -> None:
+    for name, data in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Fill:
+    def fill(contents: dict[str, bytes]) -> Place:
+        _write(tmp_path / "outside", contents)
+        return Drive(path=tmp_path / "outside")
+
+    return fill
+
+
+@pytest.fixture
+def sftp(sshd: Sshd, tmp_path: Path) -> Fill:
+    def fill(contents: dict[str, bytes]) -> Place:
+        _write(sshd.folder / tmp_path.name, contents)
+        given: dict[str, Any] = {"host": sshd.host, "port": sshd.port, "user": sshd.user, "host_key": sshd.host_key}
+        return SftpServer(**given, private_key=sshd.private_key, root=tmp_path.name)  # type: ignore[arg-type]
+
+    return fill
+
+
+@pytest.fixture
+def paramiko(sftp: Fill) -> Fill:
+    return lambda contents: sftp(contents).model_copy(update={"transport": "paramiko"})
+
+
+@pytest.fixture
+def http(nginx: Nginx, tmp_path: Path) -> Fill:
+    def fill(contents: dict[str, bytes]) -> Place:
+        _write(nginx.folder / tmp_path.name, contents)
+        return HttpServer(url=f"{nginx.url.rstrip('/')}/{tmp_path.name}/")
+
+    return fill
+
+
+@pytest.fixture
+def ftp(tmp_path: Path) -> Iterator[Fill]:
+    with serving(tmp_path, tls=True) as ftpd:
+
+        def fill(contents: dict[str, bytes]) -> Place:
+            _write(ftpd.folder, contents)
+            return ftpd.block()
+
+        yield fill
+
+
+@pytest.fixture
+def bucket(s3: S3) -> Fill:
+    def fill(contents: dict[str, bytes]) -> Place:
+        name, client = s3.bucket(), s3.credentials.get_s3_client()
+        for key, data in contents.items():
+            client.put_object(Bucket=name, Key=f"outbound/{key}", Body=data)
+        return S3Folder(bucket=name, prefix="outbound", credentials=s3.credentials)
+
+    return fill
+
+
+@pytest.fixture(params=["drive", "sftp", "paramiko", "http", "ftp", "bucket"])
+def fill(request: pytest.FixtureRequest) -> Fill:
+    found: Fill = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def contents(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    monkeypatch.setattr(engine, "PART", PART)
+    return {name: random.Random(name).randbytes(size) for name, size in SIZES.items()}
+
+
+def assert_all(lake: Lake, landed: Landed, contents: dict[str, bytes]) -> None:
+    assert_right(lake, landed)
+    assert {f.name: (f.size, f.sha256) for f in landed.files} == {
+        name: (len(data), hashlib.sha256(data).hexdigest()) for name, data in contents.items()
+    }
+
+
+def test_what_is_offered_lands(fill: Fill, lake: Lake, contents: dict[str, bytes]) -> None:
+    place = fill(contents)
+    assert_all(lake, land(drop_of(place), place, lake, "run-00000001"), contents)
+
+
+def test_a_transfer_that_was_stopped_goes_on(
+    fill: Fill, s3_lake: Lake, contents: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = fill(contents)
+    drop = drop_of(place)
+    upload = engine.uploads._Multipart
+    put = upload.put
+
+    def third_fails(self: Any, number: int, data: bytearray) -> None:
+        if number == 3:
+            raise KeyboardInterrupt
+        put(self, number, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(upload, "put", third_fails)
+        with pytest.raises(KeyboardInterrupt):
+            land(drop, place, s3_lake, "run-00000001")
+    assert manifest.read(s3_lake, "acme", "2026-11") is None
+
+    again: list[int] = []
+    monkeypatch.setattr(upload, "put", lambda self, number, data: (again.append(number), put(self, number, data))[1])
+    assert_all(s3_lake, land(drop, place, s3_lake, "run-00000002"), contents)
+    assert 3 in again
+    assert len(again) < 4, "parts that were in the lake were sent again"
+
+
+def test_what_the_server_says_of_a_file_is_verified(nginx: Nginx, s3: S3, lake: Lake, bucket: Fill) -> None:
+    """S3 gives the MD5 of what was sent in one piece; the manifest says what was proved."""
+    data = os.urandom(100)
+    place = bucket({"a": data})
+    landed = land(drop_of(place), place, lake, "run-00000001")  # type: ignore[arg-type]
+    assert landed.files[0].checksum == "md5:" + hashlib.md5(data).hexdigest()
