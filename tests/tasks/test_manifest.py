@@ -51,7 +51,7 @@ def test_landed_knows_whole_manifests_and_nothing_else(lake: Lake) -> None:
     keys = ["2026-11", "..", "a b", "ü/x\n"]
     for key in keys:
         manifest.write(lake, of(key), None)
-    lake.put(lake.path("landed", "nppes", "_seen.json"), b"{}", None)
+    lake.put(lake.path("landed", "nppes", "_seen.json.zst"), b"{}", None)
     lake.put(lake.path("landed", "nppes", "half", "r1-00000000", "file"), b"not listed yet", None)
     assert manifest.landed(lake, NPPES) == {key: of(key) for key in keys}
     lake.put(lake.path("landed", "nppes", "broken", "_manifest.json"), b"{", None)
