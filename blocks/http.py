@@ -94,23 +94,28 @@ class HttpFiles:
         self._only = only
 
     def list(self) -> Iterator[RemoteFile]:
-        """Every file that `only` matches, each with one HEAD request, `ASKING` at a time.
+        """Every file that `only` matches, with one HEAD request each, `ASKING` at a time, where the index rounds.
 
-        A listed file that is gone is passed over; one that the block itself names raises `NotThere`. Raises
-        `Misconfigured` for a web page in a file's place and for an address that is not below the folder.
+        nginx's shows sizes in bytes and times to the minute: then nothing more is asked. A listed file that is gone is
+        passed over; one that the block itself names raises `NotThere`. Raises `Misconfigured` for a web page in a
+        file's place and for an address that is not below the folder.
         """
         place = self._place
         if place.names:
-            found: Iterable[bytes] = [self._below(name) for name in place.names]
+            found: dict[bytes, tuple[int, datetime] | None] = {self._below(name): None for name in place.names}
         elif place.listing:
-            found = self._listed(urljoin(place.url, place.listing))
+            found = dict.fromkeys(self._listed(urljoin(place.url, place.listing)))
         else:
-            found = self._indexed(place.url)
-        names = (text_of(name) for name in dict.fromkeys(found))
-        wanted = (name for name in names if self._only is None or self._only.fullmatch(name))
+            found = dict(self._indexed(place.url))
+        wanted = (
+            (name, known)
+            for name, known in ((text_of(raw), known) for raw, known in found.items())
+            if self._only is None or self._only.fullmatch(name)
+        )
         with ThreadPoolExecutor(ASKING) as pool:
             while batch := list(islice(wanted, 8 * ASKING)):
-                yield from filter(None, pool.map(self._file, batch))
+                yield from (RemoteFile(name=name, size=known[0], mtime=known[1]) for name, known in batch if known)
+                yield from filter(None, pool.map(self._file, (name for name, known in batch if not known)))
 
     def open(self, name: str) -> BinaryIO:
         """A buffered stream of one file, the bytes as they come (never decompressed).
@@ -173,7 +178,7 @@ class HttpFiles:
     def _listed(self, url: str) -> Iterator[bytes]:
         response, data = self._session.page(url)
         if _is_page(response):
-            for link in _links(data, str(response.url)):
+            for link, _ in _links(data, str(response.url)):
                 if (name := self._name(link)) and not name.endswith(b"/"):
                     yield name
             return
@@ -189,7 +194,7 @@ class HttpFiles:
             if line.strip():
                 yield self._below(line.strip())
 
-    def _indexed(self, root: str) -> Iterator[bytes]:
+    def _indexed(self, root: str) -> Iterator[tuple[bytes, tuple[int, datetime] | None]]:
         folders = [(b"", self._place.levels)]
         seen = {b""}
         while folders:
@@ -202,13 +207,13 @@ class HttpFiles:
                 raise
             if not _is_page(response):
                 raise Misconfigured(f"{root}{shown(folder)} is not an index page: name the files, or a listing")
-            for link in _links(data, str(response.url)):
+            for link, behind in _links(data, str(response.url)):
                 name = self._name(link)
                 if not name or name in seen:
                     continue
                 seen.add(name)
                 if not name.endswith(b"/"):
-                    yield name
+                    yield name, _shown(behind)
                 elif levels and name.startswith(folder):
                     folders.append((name, levels - 1))
 
@@ -267,26 +272,47 @@ def _chunks(response: httpx.Response, url: str) -> Iterator[bytes]:
 
 
 class _Anchors(HTMLParser):
-    """Collects where the links of a page lead."""
+    """Collects where the links of a page lead, and the text behind each."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.found: list[list[str]] = []
+        self._behind = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._behind = False
         if tag == "a" and (href := dict(attrs).get("href")):
-            self.found.append(href.strip())
+            self.found.append([href.strip(), ""])
+
+    def handle_endtag(self, tag: str) -> None:
+        self._behind = tag == "a"
+
+    def handle_data(self, data: str) -> None:
+        if self._behind and self.found:
+            self.found[-1][1] += data
 
 
-def _links(data: bytes, page: str) -> Iterator[str]:
+def _links(data: bytes, page: str) -> Iterator[tuple[str, str]]:
+    """The addresses that a page leads to, and the text behind each."""
     parser = _Anchors()
     parser.feed(data.decode("utf-8", "surrogateescape"))
-    for href in parser.found:
+    for href, behind in parser.found:
         try:
             # what a party left unquoted, and is not UTF-8, is quoted so that its byte is kept
-            yield urljoin(page, re.sub("[\udc80-\udcff]", lambda found: f"%{ord(found[0]) - 0xDC00:02X}", href))
+            to = urljoin(page, re.sub("[\udc80-\udcff]", lambda found: f"%{ord(found[0]) - 0xDC00:02X}", href))
         except ValueError:
             continue  # an address that is none
+        yield to, behind
+
+
+# As nginx's index shows a file: its time, in UTC unless the server is told otherwise, and its size in bytes.
+_NGINX = re.compile(r"\s+(\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d)\s+(\d+)\s*")
+
+
+def _shown(behind: str) -> tuple[int, datetime] | None:
+    """Size and time of a file as an index page shows them; None where they are rounded, or not there."""
+    found = _NGINX.fullmatch(behind)
+    return (int(found[2]), datetime.strptime(found[1], "%d-%b-%Y %H:%M").replace(tzinfo=UTC)) if found else None
 
 
 def _is_page(response: httpx.Response) -> bool:

@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from blocks.api import JsonApi
 from blocks.drive import Drive
@@ -16,8 +17,10 @@ from blocks.lake import Lake
 from blocks.place import Place
 from blocks.s3 import S3Folder
 from blocks.sftp import SftpServer
-from spark.tables import Tables
 from tasks.source import Source
+
+if TYPE_CHECKING:
+    from spark.tables import Tables
 
 PLACES: tuple[type[Place], ...] = (SftpServer, HttpServer, S3Folder, FtpServer, JsonApi, Drive)
 """The access methods, in the order in which a block of a source's name is looked for."""
@@ -35,10 +38,13 @@ class Run:
     id: str
     start_from: Zone | None = None
     force: bool = False
-    tables: Tables = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tables", Tables(self.lake.catalog_properties(), self.lake.url()))
+    @cached_property
+    def tables(self) -> "Tables":
+        """The lake's tables."""
+        from spark.tables import Tables  # pyiceberg takes most of a second to load, and a transfer does not need it
+
+        return Tables(self.lake.catalog_properties(), self.lake.url())
 
     def place(self) -> Place:
         """The block that says where the source is; raises `Misconfigured` where there is none."""

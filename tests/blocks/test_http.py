@@ -7,7 +7,6 @@ import os
 import random
 import re
 import threading
-import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ import psutil
 import pytest
 
 from blocks.errors import AccessDenied, Changed, Interrupted, Misconfigured, NotThere, PlaceError, Unreachable
-from blocks.http import HttpServer
+from blocks.http import HttpServer, _shown
 from blocks.place import RemoteFile, digests, text_of
 from blocks.ranges import FIRST
 from tests.servers import Nginx, free_port
@@ -54,7 +53,9 @@ def test_lists_files_with_exact_size_and_utc_time(nginx: Nginx, folder: Path) ->
     (folder / "sub" / "deep" / "c.csv").touch()
     os.utime(folder / "a.csv", (0, 1_700_000_000))
     found = listed(block(nginx, folder))
-    assert found["a.csv"] == RemoteFile(
+    assert found["a.csv"] == RemoteFile(name="a.csv", size=4, mtime=datetime(2023, 11, 14, 22, 13, tzinfo=UTC))
+    asked = listed(block(nginx, folder, names=["a.csv"]))["a.csv"]
+    assert asked == RemoteFile(
         name="a.csv", size=4, mtime=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC), version='"6553f100-4"'
     )
     assert found["sub/b.csv"].size == 123_457
@@ -64,13 +65,36 @@ def test_lists_files_with_exact_size_and_utc_time(nginx: Nginx, folder: Path) ->
     assert listed(block(nginx, folder, url=f"{nginx.url}{folder.name}")).keys() == {"a.csv", "sub/b.csv"}
 
 
-def test_only_what_counts_is_asked_for(nginx: Nginx, folder: Path) -> None:
+def test_an_index_with_exact_sizes_is_all_that_is_asked_for(nginx: Nginx, folder: Path) -> None:
     for number in range(300):
         (folder / f"{number:03}.csv").write_text("1")
     assert listed(block(nginx, folder, only=r"00\d\.csv")).keys() == {f"00{n}.csv" for n in range(10)}
     time.sleep(0.1)  # nginx writes its log after it has answered
+    assert nginx.log.read_text().count(f" /{folder.name}/") == 1
+
+
+def test_of_a_list_without_sizes_only_what_counts_is_asked_for(nginx: Nginx, folder: Path) -> None:
+    for number in range(300):
+        (folder / f"{number:03}.csv").write_text("1")
+    (folder / "list.txt").write_text("\n".join(f"{number:03}.csv" for number in range(300)))
+    found = listed(block(nginx, folder, only=r"00\d\.csv", listing="list.txt"))
+    assert found.keys() == {f"00{n}.csv" for n in range(10)}
+    time.sleep(0.1)  # nginx writes its log after it has answered
     assert nginx.log.read_text().count(f" /{folder.name}/") == 11
-    assert len(listed(block(nginx, folder))) == 300
+
+
+@pytest.mark.parametrize(
+    ("behind", "known"),
+    [
+        ("   14-Nov-2023 22:13               123457\n", (123_457, datetime(2023, 11, 14, 22, 13, tzinfo=UTC))),
+        ("   14-Nov-2023 22:13                    -\n", None),
+        ("   2023-11-14 22:13  1.2M  \n", None),  # Apache's: rounded, and in its own time
+        ("   2023-11-14 22:13  512  \n", None),
+        ("", None),
+    ],
+)
+def test_sizes_are_taken_from_an_index_where_they_are_exact(behind: str, known: tuple[int, datetime] | None) -> None:
+    assert _shown(behind) == known
 
 
 def test_any_name_is_listed_and_opened(nginx: Nginx, folder: Path) -> None:
