@@ -49,9 +49,15 @@ build/jars/.copied: spark/jars/pom.xml | env
 	@touch $@
 
 # Without root or Debian nothing is installed and nothing said: a test that misses its tool skips with the reason.
-tools: env ## what the tests need beyond Python: sshd, gpg, nginx, chromium, Spark's S3 jars
+tools: env ## what the tests need beyond Python: sshd, gpg, nginx, chromium, toxiproxy, Spark's S3 jars
 	@deployments/setup/debian.sh openssh-server openssh-client gnupg nginx openssl chromium || true
 	@if command -v mvn >/dev/null || deployments/setup/debian.sh maven; then $(MAKE) --no-print-directory jars; fi
+	@if command -v go >/dev/null || deployments/setup/debian.sh golang-go ca-certificates; then \
+		$(MAKE) --no-print-directory build/bin/toxiproxy-server; fi
+
+# Cuts the fault tests' connections.
+build/bin/toxiproxy-server: deployments/setup/toxiproxy.sh
+	@deployments/setup/toxiproxy.sh
 
 test: env tools ## all tests; PYTEST_ARGS="-k nppes" for some, INLET_REALDATA=<folder> for those on real files
 	$(BIN)/pytest $(PYTEST_ARGS)
@@ -68,6 +74,25 @@ format: env ## format the code and fix what can be fixed
 
 demo: env ## a synthetic month of NPPES, from a folder to checked Parquet
 	$(BIN)/python -m bench.demo
+
+# bench-transfer's S3 server, by Go; where that fails the tests' own takes its place, and the result says so.
+VERSITYGW := build/bin/versitygw-v1.8.0
+
+bench-transfer: bench-tools
+
+bench-tools: ## what bench-transfer needs beyond Python: sshd, sftp, nginx, curl, versitygw
+	@deployments/setup/debian.sh openssh-server openssh-client nginx openssl curl || true
+	@if ! command -v go >/dev/null; then \
+		echo "There is no Go (go.dev/dl) to build versitygw with: SeaweedFS takes its place." >&2; \
+	elif ! $(MAKE) --silent --no-print-directory $(VERSITYGW); then \
+		echo "versitygw was not built: SeaweedFS takes its place." >&2; fi
+
+$(VERSITYGW): build/bin/%:
+	@echo "Building $*, which takes a few minutes"
+	@mkdir -p build/bin
+	@CGO_ENABLED=0 GOBIN="$(CURDIR)/build/bin" go install github.com/versity/versitygw/cmd/versitygw@$(*:versitygw-%=%) \
+		>build/versitygw.log 2>&1 || { echo "Read build/versitygw.log." >&2; exit 1; }
+	@mv build/bin/versitygw $@
 
 bench-%: env ## a benchmark, bench/%.py; SIZE=small unless told
 	$(BIN)/python -m bench.$* --size $(SIZE)

@@ -5,14 +5,13 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import Field
 
 from blocks.errors import AccessDenied, Interrupted, Misconfigured, NotThere
-from blocks.place import Place, RemoteFile, inside, instant, shown, text_of
+from blocks.place import Place, RemoteFile, Status, inside, instant, shown, text_of
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -126,10 +125,10 @@ class _Stream(io.FileIO):
         super().__init__(descriptor)
         self._what = what
 
-    def status(self) -> tuple[int | None, datetime | None]:
+    def status(self) -> Status:
         with _sayings(self._what):
             found = os.fstat(self.fileno())
-        return found.st_size, instant(found.st_mtime)
+        return Status(found.st_size, instant(found.st_mtime))
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         with _sayings(self._what):

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from pydantic import Field, SecretStr
 
 from blocks.errors import AccessDenied, Changed, Interrupted, Misconfigured, NotThere, PlaceError, Unreachable
-from blocks.place import Place, RemoteFile, bytes_of, inside, shown, text_of
+from blocks.place import Place, RemoteFile, Status, bytes_of, inside, shown, text_of
 from blocks.ranges import RangedStream
 
 CHUNK = 256 << 10  # bytes that are taken from a data connection at a time
@@ -189,12 +189,12 @@ class _Reader(RangedStream):
             raise
         super().__init__(what, self._version[0])
 
-    def status(self) -> tuple[int | None, datetime | None]:
+    def status(self) -> Status:
         """Size and time: as the server says now, once the file was read; before, what it said when it was opened."""
         if self._data is not None and self._end():
             self._data = None
             self._version = self._look(self._what)
-        return self._version[0], _time(self._version[1].partition(" ")[2])
+        return Status(self._version[0], _time(self._version[1].partition(" ")[2]))
 
     def close(self) -> None:
         if not self.closed:

@@ -19,7 +19,7 @@ import httpx
 from pydantic import Field
 
 from blocks.errors import Changed, Interrupted, Misconfigured, NotThere, PlaceError
-from blocks.place import Place, RemoteFile, inside, shown, text_of
+from blocks.place import Place, RemoteFile, Status, inside, shown, text_of
 from blocks.ranges import FIRST, RangedStream
 from blocks.web import ASKING, Session, WebLogin, breaking
 
@@ -94,11 +94,11 @@ class HttpFiles:
         self._only = only
 
     def list(self) -> Iterator[RemoteFile]:
-        """Every file that `only` matches, with one HEAD request each, `ASKING` at a time, where the index rounds.
+        """Every file that `only` matches, with one HEAD request each, `ASKING` at a time, but for small ones of nginx.
 
-        nginx's shows sizes in bytes and times to the minute: then nothing more is asked. A listed file that is gone is
-        passed over; one that the block itself names raises `NotThere`. Raises `Misconfigured` for a web page in a
-        file's place and for an address that is not below the folder.
+        Its index shows sizes in bytes, and times to the minute: enough for what the first request brings whole. A
+        listed file that is gone is passed over; one that the block itself names raises `NotThere`. Raises
+        `Misconfigured` for a web page in a file's place and for an address that is not below the folder.
         """
         place = self._place
         if place.names:
@@ -239,8 +239,13 @@ class _Reader(RangedStream):
         self._session = session
         self._response = response
         self._version = _version(response)
+        self._shown = Status(size, _modified(response), response.headers.get("etag"))
         self.digests = _digests(response)
         self._begin(_chunks(response, url), 0, min(FIRST, size or 0) if ranged else size)
+
+    def status(self) -> Status:
+        """As it was when it was opened: each range that is read is of this version."""
+        return self._shown
 
     def close(self) -> None:
         if not self.closed:
@@ -310,9 +315,11 @@ _NGINX = re.compile(r"\s+(\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d)\s+(\d+)\s*")
 
 
 def _shown(behind: str) -> tuple[int, datetime] | None:
-    """Size and time of a file as an index page shows them; None where they are rounded, or not there."""
+    """Size and time of a small file as an index page shows them; None where they are rounded, or not there."""
     found = _NGINX.fullmatch(behind)
-    return (int(found[2]), datetime.strptime(found[1], "%d-%b-%Y %H:%M").replace(tzinfo=UTC)) if found else None
+    if found is None or int(found[2]) > FIRST:
+        return None
+    return int(found[2]), datetime.strptime(found[1], "%d-%b-%Y %H:%M").replace(tzinfo=UTC)
 
 
 def _is_page(response: httpx.Response) -> bool:

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 from prefect.blocks.core import Block
 from pydantic import BaseModel
@@ -76,10 +76,33 @@ def bound(stream: BinaryIO, stop: int | None) -> None:
         raw.stop = stop
 
 
-def status(stream: BinaryIO) -> tuple[int | None, datetime | None]:
-    """The size and the time of an open file as its server gives them now; None for what it does not say."""
+class Status(NamedTuple):
+    """An open file as its server shows it: None for what that does not say; `version` is as in `RemoteFile`."""
+
+    size: int | None = None
+    mtime: datetime | None = None
+    version: str | None = None
+
+    def shows(self, file: RemoteFile) -> bool:
+        """Whether this is the file that was listed.
+
+        Of two ETags the times decide, if there are such: mirrors of one server differ in ETags. A listing without an
+        ETag, of a server that gives them, is an index page, whose times are to the minute.
+        """
+        if self.size is not None and file.size is not None and self.size != file.size:
+            return False
+        if self.version and self.version == file.version:
+            return True
+        if self.mtime and file.mtime:
+            exact = file.version or not self.version
+            return (self.mtime if exact else self.mtime.replace(second=0, microsecond=0)) == file.mtime
+        return not (self.version and file.version)
+
+
+def status(stream: BinaryIO) -> Status:
+    """How the server of an open file shows it: now, or, where it answers for one version only, when it was opened."""
     raw = getattr(stream, "raw", stream)
-    found: tuple[int | None, datetime | None] = raw.status() if hasattr(raw, "status") else (None, None)
+    found: Status = raw.status() if hasattr(raw, "status") else Status()
     return found
 
 

@@ -3,10 +3,10 @@
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from blocks.errors import Interrupted
+from blocks.place import Status
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -39,9 +39,9 @@ class RangedStream(io.RawIOBase, ABC):
         The chunks raise a `PlaceError`.
         """
 
-    def status(self) -> tuple[int | None, datetime | None]:
-        """Size and time: see `blocks.place.status`."""
-        return self._size, None
+    def status(self) -> Status:
+        """See `blocks.place.status`."""
+        return Status(self._size)
 
     def _begin(self, chunks: Iterator[bytes], start: int, until: int | None) -> None:
         self._chunks = chunks

@@ -21,7 +21,7 @@ from prefect_aws import AwsCredentials
 from pydantic import Field
 
 from blocks.errors import AccessDenied, Changed, Interrupted, Misconfigured, NotThere, PlaceError, Unreachable
-from blocks.place import Place, RemoteFile, bytes_of, text_of
+from blocks.place import Place, RemoteFile, Status, bytes_of, text_of
 from blocks.ranges import FIRST, RangedStream
 
 CHUNK = 256 << 10  # bytes that are taken from an answer at a time
@@ -139,6 +139,10 @@ class _Reader(RangedStream):
         self._body = answer["Body"]
         self._begin(_chunks(self._body, what), 0, min(FIRST, size))
 
+    def status(self) -> Status:
+        """With the ETag: each range that is read is of this version."""
+        return Status(self._size, version=self._where["IfMatch"])
+
     def close(self) -> None:
         if not self.closed:
             self._body.close()
@@ -220,6 +224,8 @@ def _sayings(what: str) -> Iterator[None]:
         if status == 429 or status >= 500:
             raise Unreachable(said) from error
         raise PlaceError(said) from error
+    except KeyError as error:
+        raise Interrupted(f"The answer about {what} broke off: it lacks {error}") from error
     except (HTTPClientError, NoConnection) as error:
         raise Unreachable(f"S3 does not answer about {what} ({type(error).__name__}: {error})") from error
     except (BotoCoreError, ValueError) as error:  # a name that is no bucket's, no region, an address that is none

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 import paramiko
@@ -35,7 +34,7 @@ from blocks.errors import (
     NotThere,
     PlaceError,
 )
-from blocks.place import Place, RemoteFile, bytes_of, inside, instant, shown, text_of
+from blocks.place import Place, RemoteFile, Status, bytes_of, inside, instant, shown, text_of
 from blocks.ssh import Hop, Login, openssh, openssh_is_here, plain
 
 if TYPE_CHECKING:
@@ -297,10 +296,10 @@ class _Reader(io.RawIOBase):
         self._pieces: deque[_Piece] = deque()  # one after the other, the first at or before the position
         self._asked: dict[int, _Piece] = {}  # by request number
 
-    def status(self) -> tuple[int | None, datetime | None]:
+    def status(self) -> Status:
         with _sayings(self._what):
             found = self._file.stat()
-        return found.st_size, instant(found.st_mtime)
+        return Status(found.st_size, instant(found.st_mtime))
 
     def readable(self) -> bool:
         return True

@@ -22,11 +22,14 @@ from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
+    GenericError,
     NotFoundError,
     PermissionDeniedError,
     UnauthenticatedError,
 )
+from obstore.store import S3Store
 from s3fs.errors import translate_boto_error
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from blocks.errors import Conflict
 from blocks.lake import Lake, code_of, sayings
@@ -113,9 +116,7 @@ def put_whole(
         bucket, key = _split(path)
         if (store := lake.store()) is not None:
             try:
-                store.put(
-                    key, bytes(data), attributes=_plain(about), tags=dict(tags), mode="create", use_multipart=False
-                )
+                _create(store, key, bytes(data), _plain(about), dict(tags))
             except AlreadyExistsError:
                 return False
             except BaseError as error:
@@ -409,6 +410,17 @@ def _s3(lake: Lake, method: str, **given: object) -> dict[str, Any]:
     except ClientError as error:
         raise translate_boto_error(error) from error
     return answer
+
+
+@retry(
+    retry=retry_if_exception_type(GenericError),
+    stop=stop_after_attempt(5),
+    wait=wait_random_exponential(multiplier=0.2, max=10),
+    reraise=True,
+)
+def _create(store: S3Store, key: str, data: bytes, about: dict[str, str], tags: dict[str, str]) -> None:
+    """Put an object where none is. obstore does not ask again for what is conditional: an answer may have been lost."""
+    store.put(key, data, attributes=about, tags=tags, mode="create", use_multipart=False)
 
 
 def _translated(error: BaseError) -> OSError:

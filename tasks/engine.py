@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from blocks import uploads
 from blocks.errors import Changed, ChecksumMismatch, Conflict, PlaceError
 from blocks.lake import Lake, code_of, sayings
-from blocks.place import Place, Remote, bound, digests, status
+from blocks.place import Place, Remote, Status, bound, digests, status
 from tasks.source import Offered
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Job:
     waiting: dict[int, bytearray] = field(default_factory=dict)  # sent, and not hashed yet
     hashed: int = 0
     opened: bool = False
+    shown: Status | None = None  # what it was when a reader opened it
     owner: "_Reader | None" = None  # the only reader that may take parts
     bad: bool = False  # what has been sent of it must not be used
     lock: threading.Lock = field(default_factory=threading.Lock)  # guards `waiting`, `hashes`, `hashed`, `unsent`
@@ -489,7 +490,7 @@ class _Reader:
         raw: Any = getattr(stream, "raw", stream)
         if not stream.seekable() and raw.readinto(bytearray(1)):
             raise Changed(f"{job.file.name} was {job.size:,} bytes long when listed and gives more")
-        self._trying(lambda: _assert_listed(job, self._opened(job)))
+        self._trying(lambda: _assert_listed(job, status(self._opened(job))))
 
     def _opened(self, job: Job) -> BinaryIO:
         if self._stream is None or self._job is not job:
@@ -497,7 +498,7 @@ class _Reader:
             stream, self._job = self.connect().open(job.file.name), job
             self._stream = stream
             if job.count > 1:  # of a single part the look after it is enough
-                _assert_listed(job, stream)
+                _assert_listed(job, status(stream))
             return stream
         return self._stream
 
@@ -600,9 +601,11 @@ def _verified(job: Job, hashes: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _assert_listed(job: Job, stream: BinaryIO) -> None:
-    size, mtime = status(stream)
-    if size is not None and size != job.size:
-        raise Changed(f"{job.file.name} was {job.size:,} bytes long when listed and has {size:,} now")
-    if mtime and job.file.mtime and mtime != job.file.mtime:
-        raise Changed(f"{job.file.name} was last written {job.file.mtime} when listed and {mtime} now")
+def _assert_listed(job: Job, found: Status) -> None:
+    """Raise `Changed` for what is not the file that was listed, nor the one that another reader has open."""
+    if found.shows(job.file) and found == (job.shown or found):
+        job.shown = found
+        return
+    if found.size is not None and found.size != job.size:
+        raise Changed(f"{job.file.name} was {job.size:,} bytes long when listed and has {found.size:,} now")
+    raise Changed(f"{job.file.name} was written anew, {found.mtime or found.version}, since it was listed")

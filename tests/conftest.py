@@ -4,14 +4,14 @@ In a test: `def test_x(sshd: Sshd)` with `from tests.servers import Sshd`.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from blocks.lake import Lake
-from tests import servers
+from tests import faults, servers
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +33,20 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3]:
     """An S3 server; see `servers.S3`."""
     with servers.weed(tmp_path_factory.mktemp("weed")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def detour(s3: servers.S3) -> Iterator[faults.Detour]:
+    """A way to the S3 server, with faults; see `faults.Detour`."""
+    with faults.Detour(s3).open() as way:
+        yield way
+
+
+@pytest.fixture(scope="session")
+def toxiproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], servers.Link]]:
+    """Call it for a link to a server on a loopback port; see `servers.Link`."""
+    with servers.toxiproxy(tmp_path_factory.mktemp("toxiproxy")) as link:
+        yield link
 
 
 @pytest.fixture(scope="session")

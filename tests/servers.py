@@ -26,8 +26,9 @@ def require(what: str | Path | None, reason: str) -> str:
 
     Where it is absent the test is skipped with the reason, or fails where INLET_REQUIRE_ALL=1 (CI).
     """
-    # sshd is in /usr/sbin, which not every PATH holds; weed is beside the interpreter of an environment.
-    places = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent), "/usr/sbin"])
+    # sshd is in /usr/sbin, which not every PATH holds, weed beside the interpreter, what `make tools` builds in build.
+    beside = [str(Path(sys.executable).parent), str(Path(__file__).parents[1] / "build" / "bin"), "/usr/sbin"]
+    places = os.pathsep.join([os.environ.get("PATH", ""), *beside])
     if what and (found := str(what) if Path(what).is_dir() else shutil.which(what, path=places)):
         return found
     if os.environ.get("INLET_REQUIRE_ALL") == "1":
@@ -100,6 +101,7 @@ def answers(port: int, path: str | None = None) -> Callable[[], bool]:
 class Sshd:
     """An OpenSSH server. `folder` is what its only user sees as the login folder; `log` has what it says."""
 
+    pid: int
     host: str
     port: int
     user: str
@@ -111,13 +113,14 @@ class Sshd:
 
 @contextlib.contextmanager
 def sshd(home: Path) -> Iterator[Sshd]:
-    """OpenSSH as the current user: it can only let in that user, by key."""
+    """OpenSSH as the current user: it can only let in that user, by key. Keys that are in `home` are kept."""
     program = require("sshd", "OpenSSH's sshd is not installed")
     keygen = require("ssh-keygen", "OpenSSH's ssh-keygen is not installed")
     for name in ("host", "user"):
-        subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", home / name], check=True)
+        if not (home / name).exists():
+            subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", home / name], check=True)
     folder = home / "files"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     if os.geteuid() == 0:  # as the distributions' service files do: sshd as root does not start without it
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     port = free_port()
@@ -138,8 +141,9 @@ def sshd(home: Path) -> Iterator[Sshd]:
     )
     log = home / "sshd.log"
     # LC_ALL: names are bytes; -D: in the foreground; -e: to stderr
-    with running([program, "-D", "-e", "-f", str(config)], answers(port), log):
+    with running([program, "-D", "-e", "-f", str(config)], answers(port), log) as process:
         yield Sshd(
+            pid=process.pid,
             host="127.0.0.1",
             port=port,
             user=subprocess.run(["id", "-un"], check=True, capture_output=True, text=True).stdout.strip(),
@@ -163,6 +167,8 @@ def certificate(home: Path) -> str:
 class Nginx:
     """An nginx server with index pages. What is below `folder`/private asks for `user` and `password`.
 
+    Of what is below `folder`/norange it gives no ranges.
+
     `authority` is the certificate, as PEM, that the one of `https_url` is signed by.
     """
 
@@ -181,7 +187,7 @@ def nginx(home: Path) -> Iterator[Nginx]:
     program = require("nginx", "nginx is not installed")
     certificate(home)
     folder = home / "files"
-    (folder / "private").mkdir(parents=True)
+    (folder / "private").mkdir(parents=True, exist_ok=True)
     (home / "users").write_text(f"{Nginx.user}:{{PLAIN}}{Nginx.password}\n")
     port, https_port = free_port(), free_port()
     temporary = "\n".join(
@@ -206,6 +212,7 @@ def nginx(home: Path) -> Iterator[Nginx]:
                 ssl_certificate_key {home}/key.pem;
                 root {folder};
                 autoindex on;
+                location /norange/ {{ max_ranges 0; }}
                 location /private/ {{ auth_basic "files"; auth_basic_user_file {home}/users; }}
             }}
         }}
@@ -276,6 +283,46 @@ def weed(home: Path) -> Iterator[S3]:
     server = S3(f"http://127.0.0.1:{s3}", access, secret)
     with running(command, answers(s3, "/healthz"), home / "weed.log", env):
         yield server
+
+
+class Link:
+    """A way to a server that leads through toxiproxy, on a port of its own."""
+
+    def __init__(self, api: str, upstream: str) -> None:
+        self._name = uuid.uuid4().hex
+        self._api = api
+        self._url = f"{api}/proxies/{self._name}"
+        made = httpx.post(f"{api}/proxies", json={"name": self._name, "listen": "127.0.0.1:0", "upstream": upstream})
+        self.port = int(made.raise_for_status().json()["listen"].rpartition(":")[2])
+
+    def toxic(self, kind: str, **attributes: int) -> None:
+        """From now on, for what the server says: limit_data, bandwidth, reset_peer and so on, as toxiproxy has them."""
+        httpx.post(f"{self._url}/toxics", json={"type": kind, "attributes": attributes}).raise_for_status()
+
+    def heal(self) -> None:
+        """Be without any toxic."""
+        for toxic in httpx.get(f"{self._url}/toxics").raise_for_status().json():
+            httpx.delete(f"{self._url}/toxics/{toxic['name']}").raise_for_status()
+
+    def change(self, **settings: str | bool) -> None:
+        """`enabled` or `upstream`; either ends all connections."""
+        httpx.post(self._url, json=settings).raise_for_status()
+
+    def received(self) -> int:
+        """Bytes that the server has said over connections that have ended."""
+        counts = httpx.get(f"{self._api}/metrics").raise_for_status().text
+        lines = [line for line in counts.splitlines() if "received_bytes_total" in line and self._name in line]
+        return sum(int(float(line.split()[-1])) for line in lines if 'direction="downstream"' in line)
+
+
+@contextlib.contextmanager
+def toxiproxy(home: Path) -> Iterator[Callable[[int], Link]]:
+    """toxiproxy; call what it gives for a link to a loopback port."""
+    program = require("toxiproxy-server", "toxiproxy is not installed (make tools, with Go)")
+    port = free_port()
+    command = [program, "-host", "127.0.0.1", "-port", str(port), "-proxy-metrics"]
+    with running(command, answers(port, "/version"), home / "toxiproxy.log"):
+        yield lambda upstream: Link(f"http://127.0.0.1:{port}", f"127.0.0.1:{upstream}")
 
 
 @dataclass(frozen=True)

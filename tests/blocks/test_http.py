@@ -7,6 +7,7 @@ import os
 import random
 import re
 import threading
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -87,6 +88,7 @@ def test_of_a_list_without_sizes_only_what_counts_is_asked_for(nginx: Nginx, fol
     ("behind", "known"),
     [
         ("   14-Nov-2023 22:13               123457\n", (123_457, datetime(2023, 11, 14, 22, 13, tzinfo=UTC))),
+        ("   14-Nov-2023 22:13           1234567890\n", None),  # more than one request: it must be told exactly
         ("   14-Nov-2023 22:13                    -\n", None),
         ("   2023-11-14 22:13  1.2M  \n", None),  # Apache's: rounded, and in its own time
         ("   2023-11-14 22:13  512  \n", None),

@@ -372,7 +372,7 @@ def test_a_file_that_is_not_the_one_that_was_listed_is_not_taken(
 ) -> None:
     job = Job(offered(place, "a", os.urandom(size)), lake.path("landed", "a"))
     change(place.path / "a")
-    with pytest.raises(Changed, match="a was"):
+    with pytest.raises(Changed, match=r"a was (written|[0-9,]* bytes)"):
         send([job], place, lake)
     assert not lake.fs().exists(job.path)
     assert nothing_open(lake)
@@ -429,7 +429,7 @@ def test_http_without_ranges_gives_one_stream(
     folder.mkdir(parents=True)
     data = os.urandom(3 * PART)
     (folder / "a.bin").write_bytes(data)
-    place = HttpServer(url=f"{nginx.url}/norange/{tmp_path.name}/")
+    place = HttpServer(url=f"{nginx.url}norange/{tmp_path.name}/")
     with place.connect() as remote:
         (file,) = remote.list()
     job = Job(Offered(**file.model_dump()), local_lake.path("a"))
