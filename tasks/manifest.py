@@ -38,7 +38,7 @@ class Revision(BaseModel, frozen=True):
     number: int
     as_of: datetime
     kind: Kind
-    offered: tuple[Offered, ...]
+    offered: tuple[Offered, ...] = ()
     files: tuple[LandedFile, ...]
     run: str
     landed_at: datetime

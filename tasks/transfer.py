@@ -110,19 +110,14 @@ def _land(
         if file.identity in old and _proves(old[file.identity], file.checksum) and not again
     }
     wanted = [file for file in drop.files if file.name not in kept]
+    progress.add(sum(file.size for files in kept.values() for file in files))
     folder = lake.path(*manifest.folder(drop.source, drop.key), f"r{number}")
     sent = _send(drop, wanted, folder, place, lake, phi, progress, log)
     progress.end()
 
     had = {f.name: f for f in before.latest.files} if before.revisions else {}
-    files = []
-    for file in (file for offered in drop.files for file in kept.get(offered.name) or sent[offered.name]):
-        twin = had.get(file.name)
-        if twin and twin.sha256 == file.sha256 and twin.path != file.path:
-            with suppress(FileNotFoundError):  # another run has found out the same
-                lake.fs().rm_file(lake.path(*file.path.split("/")))
-            file = twin.model_copy(update={"mtime": file.mtime, "checksum": file.checksum})
-        files.append(file)
+    came = (file for offered in drop.files for file in kept.get(offered.name) or sent[offered.name])
+    files = [_unless_there(file, had.get(file.name), lake) for file in came]
     same = bool(before.revisions) and {(f.name, f.sha256) for f in files} == {(f.name, f.sha256) for f in had.values()}
     revision = Revision(
         number=before.latest.number if same else number,
@@ -185,6 +180,15 @@ def _send(
                 ),
             )
     return sent
+
+
+def _unless_there(file: LandedFile, before: LandedFile | None, lake: Lake) -> LandedFile:
+    """A file that came, or, where its bytes are those of the revision before, that one and not a copy of it."""
+    if not before or before.sha256 != file.sha256 or before.path == file.path:
+        return file
+    with suppress(FileNotFoundError):  # another run has found out the same
+        lake.fs().rm_file(lake.path(*file.path.split("/")))
+    return before.model_copy(update={"mtime": file.mtime, "checksum": file.checksum})
 
 
 class _Cursor(BaseModel, frozen=True):
