@@ -64,18 +64,17 @@ class Progress:
     def line(self, seconds: float) -> str:
         """The state after so many seconds, in one line."""
         rate = self._done / seconds if seconds else 0
+        unit, name = next(unit for unit in _UNITS if max(self._total, self._done, 1) >= unit[0])
+        done = f"{self._done / unit:,.{2 if unit > 1 else 0}f}"
         if not self._total:
-            return f"{self._what}: {_size(self._done)}, {rate / 1e6:,.0f} MB/s"
+            return f"{self._what}: {done} {name}, {rate / 1e6:,.0f} MB/s"
+        of = f"{self._total / unit:,.{2 if unit > 1 else 0}f} {name}"
         left = max(self._total - self._done, 0)
-        share = 100 * self._done / self._total
         until = f", {_time(left / rate)} left" if left and rate else ""
-        unit = 1e9 if self._total >= 1e9 else 1e6
-        done = f"{self._done / unit:,.2f} of {_size(self._total)}"
-        return f"{self._what}: {done} ({share:.0f} %), {rate / 1e6:,.0f} MB/s{until}"
+        return f"{self._what}: {done} of {of} ({100 * self._done / self._total:.0f} %), {rate / 1e6:,.0f} MB/s{until}"
 
 
-def _size(count: int) -> str:
-    return f"{count / 1e9:,.2f} GB" if count >= 1e9 else f"{count / 1e6:,.2f} MB"
+_UNITS = ((10**9, "GB"), (10**6, "MB"), (1, "bytes"))
 
 
 def _time(seconds: float) -> str:

@@ -313,12 +313,12 @@ def _files_of_drops(lake: Lake, root: str) -> Iterator[uploads.Found]:
 
 def _show(landed: Landed, lake: Lake) -> None:
     folder = lake.url(*manifest.folder(landed.drop.source, landed.drop.key))
-    size = sum(file.size for file in landed.files)
+    count, size = len(landed.files), sum(file.size for file in landed.files)
     create_link_artifact(
         folder,
         link_text=f"{landed.drop.source} {landed.drop}, revision {landed.drop.revision}",
         key=f"{landed.drop.source}-landed",
-        description=f"{len(landed.files)} files, {size:,} bytes, as the party sent them",
+        description=f"{count:,} file{'s' if count > 1 else ''}, {size:,} bytes, as the party sent them",
     )
 
 

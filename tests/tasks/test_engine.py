@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -48,12 +49,15 @@ class Faulty(Drive):
     _ranged: bool = True
     _most: int = 16
     _open: int = 0
+    _peak: int = 0  # connections that were open at once
+    _seconds: float = 0  # that a read takes
 
     @contextmanager
     def connect(self) -> Iterator[Any]:
         if self._open >= self._most:
             raise Unreachable("The server takes no further session")
         self._open += 1
+        self._peak = max(self._peak, self._open)
         try:
             with super().connect() as remote:
                 yield SimpleNamespace(open=lambda name: io.BufferedReader(_Reading(remote.open(name), self), 1))
@@ -86,6 +90,7 @@ class _Reading(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         at, place = self._stream.tell(), self._place
+        time.sleep(place._seconds)
         if place._fail_at is not None and at >= place._fail_at:
             raise place._error("it broke")
         most = len(buffer) if place._fail_at is None else min(len(buffer), place._fail_at - at)
@@ -282,17 +287,24 @@ def test_many_files_over_several_connections(lake: Lake, place: Faulty) -> None:
 
 
 def test_a_server_that_takes_one_session_gets_one(
-    local_lake: Lake, place: Faulty, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    local_lake: Lake, place: Faulty, caplog: pytest.LogCaptureFixture
 ) -> None:
-    place._most, place.connections = 1, 4
-    monkeypatch.setattr(engine, "MEMORY", PART)  # one part at a time: it takes long enough for a second reader
-    data = os.urandom(40 * PART)
+    place._most, place.connections, place._seconds = 1, 4, 0.1
+    data = os.urandom(10 * PART)  # a second: long enough for the engine to ask for more connections
     job = Job(offered(place, "a", data), local_lake.path("a"))
     with caplog.at_level(logging.INFO):
-        send([job], place, local_lake, tick=lambda: None)
+        send([job], place, local_lake)
     assert_stored(local_lake, job, data)
-    if "takes" in caplog.text:
-        assert "The server takes 1 at once and no further connection" in caplog.text
+    assert "The server takes 1 at once and no further connection (The server takes no further session)" in caplog.text
+
+
+def test_a_slow_server_is_read_over_all_connections(local_lake: Lake, place: Faulty) -> None:
+    place.connections, place._seconds = 3, 0.1
+    data = os.urandom(15 * PART)
+    job = Job(offered(place, "a", data), local_lake.path("a"))
+    send([job], place, local_lake)
+    assert_stored(local_lake, job, data)
+    assert place._peak == 3
 
 
 def test_a_connection_that_breaks_is_made_anew_and_goes_on_where_it_broke(

@@ -162,6 +162,25 @@ def test_a_file_that_is_cut_or_grows_while_it_is_read_has_changed(lake: Lake, ou
     assert objects(lake) == set()
 
 
+def test_a_file_that_changed_since_it_was_listed_is_listed_and_begun_anew(
+    lake: Lake, outside: Drive, caplog: pytest.LogCaptureFixture
+) -> None:
+    (outside.path / "a").write_bytes(b"early")
+    (outside.path / "b").write_bytes(b"same")
+    drop = drop_of(outside)
+    (outside.path / "a").write_bytes(b"and late")
+    landed = land(drop, outside, lake, "run-00000001", restarts=1)
+    assert "a was 5 bytes long when listed and has 8 now; it is begun anew" in caplog.text
+    assert {f.name: f.size for f in landed.files} == {"a": 8, "b": 4}
+    assert landed.drop.files == drop_of(outside).files
+    assert_right(lake, landed)
+
+    (outside.path / "b").unlink()
+    (outside.path / "a").write_bytes(b"later still")
+    with pytest.raises(Replaced):
+        land(drop, outside, lake, "run-00000002", again=True, restarts=1)
+
+
 class Breaking(io.RawIOBase):
     """A connection that breaks after 60 MiB."""
 
