@@ -116,7 +116,7 @@ def put_whole(
         bucket, key = _split(path)
         if (store := lake.store()) is not None:
             try:
-                _create(store, key, bytes(data), _plain(about), dict(tags))
+                _create(store, key, data, _plain(about), dict(tags))
             except AlreadyExistsError:
                 return False
             except BaseError as error:
@@ -418,7 +418,7 @@ def _s3(lake: Lake, method: str, **given: object) -> dict[str, Any]:
     wait=wait_random_exponential(multiplier=0.2, max=10),
     reraise=True,
 )
-def _create(store: S3Store, key: str, data: bytes, about: dict[str, str], tags: dict[str, str]) -> None:
+def _create(store: S3Store, key: str, data: bytearray | bytes, about: dict[str, str], tags: dict[str, str]) -> None:
     """Put an object where none is. obstore does not ask again for what is conditional: an answer may have been lost."""
     store.put(key, data, attributes=about, tags=tags, mode="create", use_multipart=False)
 

@@ -93,10 +93,12 @@ class Job:
 def part_size(size: int) -> int:
     """Bytes of a part of a file: `PART`, or as many whole MiB as it takes to have no more than 10,000.
 
+    A file of up to two is sent as one: to join parts costs a server as much as to take them.
+
     >>> part_size(5 * 1024**4) // 1024**2
     525
     """
-    return max(PART, -(-size // (10_000 << 20)) << 20)
+    return max(size, 1) if size <= 2 * PART else max(PART, -(-size // (10_000 << 20)) << 20)
 
 
 def send(
@@ -156,7 +158,7 @@ class _Engine:
         self._readers = 0
         self._limit = place.connections
         self._error: BaseException | None = None
-        self._free: list[bytearray] = []  # buffers of `PART` bytes: fresh memory costs as much as a hash
+        self._free: list[bytearray] = []  # buffers for the next parts: fresh memory costs as much as a hash
 
     def run(self, tick: Callable[[], None]) -> None:
         for job in self._all:
@@ -320,7 +322,10 @@ class _Engine:
 
     def _buffer(self, size: int) -> bytearray:
         with self._turn:
-            return self._free.pop() if size == PART and self._free else bytearray(size)
+            if self._free and len(self._free[-1]) == size:
+                return self._free.pop()
+            self._free.clear()  # files are of other sizes now
+        return bytearray(size)
 
     # ---- what senders do
 
@@ -429,7 +434,7 @@ class _Engine:
     def _release(self, buffer: bytearray) -> None:
         with self._turn:
             self._held -= len(buffer)
-            if len(buffer) == PART:
+            if len(buffer) >= PART:
                 self._free.append(buffer)
             self._turn.notify_all()
 

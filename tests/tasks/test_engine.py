@@ -135,12 +135,25 @@ def nothing_open(lake: Lake) -> bool:
 
 @pytest.mark.parametrize(
     ("size", "part"),
-    [(0, 16), (160_000 * MIB, 16), (160_000 * MIB + 1, 17), (500 * 10**9, 48), (5 * 2**40, 525), (5 * 10**12, 477)],
+    [
+        (32 * MIB + 1, 16),
+        (160_000 * MIB, 16),
+        (160_000 * MIB + 1, 17),
+        (500 * 10**9, 48),
+        (5 * 2**40, 525),
+        (5 * 10**12, 477),
+    ],
 )
 def test_every_file_fits_in_ten_thousand_parts(size: int, part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "PART", 16 * MIB)
     assert part_size(size) == part * MIB
     assert -(-size // part_size(size)) <= 10_000
+
+
+@pytest.mark.parametrize("size", [1, 100, PART, 2 * PART])
+def test_a_file_of_two_parts_is_sent_as_one(size: int) -> None:
+    assert part_size(size) == size
+    assert part_size(2 * PART + 1) == PART
 
 
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 3 * PART, 4 * PART + 17])
