@@ -51,7 +51,7 @@ def measure(
 ) -> Result:
     """Run a command to its end; raises `CalledProcessError` where it fails.
 
-    RSS is sampled every 50 ms over the tree, pages that processes share counted in each. CPU time is that of all of
+    RSS is sampled every 200 ms over the tree, pages that processes share counted in each. CPU time is that of all of
     them: of those that were waited for by their parents as the kernel counts it, of others as it was last seen.
     """
     before = _waited_for()
@@ -70,7 +70,7 @@ def measure(
                 continue
         peak = max(peak, rss)
         with suppress(psutil.TimeoutExpired):
-            process.wait(0.05)
+            process.wait(0.2)
             ended = True
     seconds = time.monotonic() - started
     if process.returncode:
@@ -79,7 +79,7 @@ def measure(
         case=case,
         system=system,
         seconds=round(seconds, 3),
-        # Samples miss a child that lives for less than 50 ms; the kernel's count misses one that nobody waited for.
+        # Samples miss a child that lives for less than 200 ms; the kernel's count misses one that nobody waited for.
         cpu_seconds=round(max(_waited_for() - before, sum(cpu.values())), 3),
         peak_rss_mb=round(peak / 1e6, 1),
         bytes=size,
