@@ -105,7 +105,7 @@ def begin(
 
 
 def put_whole(
-    lake: Lake, path: str, data: bytearray | bytes, sha256: bytes, about: Mapping[str, str], tags: Mapping[str, str]
+    lake: Lake, path: str, data: bytearray | bytes, about: Mapping[str, str], tags: Mapping[str, str]
 ) -> bool:
     """Write a file that is one part; False where there is one already, which stays as it is."""
     with sayings(path):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from blocks import uploads
@@ -173,7 +174,7 @@ class _Engine:
             try:
                 for job in self._all:
                     if job.there:
-                        self._submit(self._adopt, job)
+                        self._submit(partial(self._adopt, ours=True), job)
                 while self._going():
                     if self._starving():
                         readers.submit(self._reader, self._readers)
@@ -276,7 +277,8 @@ class _Engine:
         """Open a file for the first time and see how it may be read; whether this part of it is missing."""
         stream = reader.stream(job)
         ranged = stream.seekable()
-        job.expected = {name: value for name, value in digests(stream).items() if _known(name)} | job.expected
+        # what the party published comes first: it counts where the server says another thing, and is what is kept
+        job.expected |= {name: value for name, value in digests(stream).items() if name not in job.expected}
         if job.count > 1:
             job.upload = uploads.begin(
                 self._lake,
@@ -353,10 +355,10 @@ class _Engine:
             digest.update(buffer)
         found = _verified(job, hashes)
         tags = self._tags | {"sha256": found["sha256"]}
-        if uploads.put_whole(self._lake, job.path, buffer, hashes["sha256"].digest(), self._about(job.file), tags):
+        if uploads.put_whole(self._lake, job.path, buffer, self._about(job.file), tags):
             self._store(job, found)
         else:
-            self._adopt(job)
+            self._adopt(job, ours=False)
         self._release(buffer)
         self._sent(len(buffer))
 
@@ -384,13 +386,16 @@ class _Engine:
         found = _verified(job, job.hashes) if job.hashes else None
         mine = upload.finish()
         if found is None or not mine:
-            self._adopt(job)
+            self._adopt(job, ours=mine)
             return
         uploads.tag(self._lake, job.path, self._tags | {"sha256": found["sha256"]})
         self._store(job, found)
 
-    def _adopt(self, job: Job) -> None:
-        """Take a file that is in its place, which a run may have begun and another one completed: read it back once."""
+    def _adopt(self, job: Job, *, ours: bool) -> None:
+        """Take a file that is in its place, which a run may have begun and another one completed: read it back once.
+
+        `ours`: no manifest lists it. Of what another run has put there meanwhile nobody knows.
+        """
         hashes = _hashes(job)
         size = 0
         while size < job.size and (data := self._piece(job, size)):
@@ -404,8 +409,9 @@ class _Engine:
         try:
             found = _verified(job, hashes)
         except ChecksumMismatch:
-            with sayings(job.path):
-                self._lake.fs().rm_file(job.path)  # or no later run could put the right one there
+            if ours:
+                with sayings(job.path):
+                    self._lake.fs().rm_file(job.path)  # or no later run could put the right one there
             raise
         uploads.tag(self._lake, job.path, self._tags | {"sha256": found["sha256"]})
         self._store(job, found)
@@ -425,7 +431,7 @@ class _Engine:
             return data
 
     def _store(self, job: Job, found: Mapping[str, str]) -> None:
-        proved = next((f"{name}:{found[name]}" for name in job.expected), None)
+        proved = next((f"{name}:{found[name]}" for name in job.expected if name in found), None)
         job.stored = Stored(job.size, found["sha256"], proved)
         with self._turn:
             self._left -= 1

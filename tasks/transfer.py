@@ -162,7 +162,7 @@ def _send(
     for file in files:
         path = f"{folder}/{fingerprint(*file.identity, file.version)[:8]}/{manifest.encoded(file.name)}"
         if file.size is None:
-            sent[file.name] = _pages(file, path, there, place, lake, about(file), {"phi": phi}, progress)
+            sent[file.name] = _pages(file, path, place, lake, about(file), {"phi": phi}, progress)
         else:
             jobs.append(Job(file, path, there=there.get(path) == file.size))
     send(jobs, place, lake, about=about, tags={"phi": phi}, sent=progress.add, tick=progress.tick, log=log)
@@ -201,7 +201,6 @@ class _Cursor(BaseModel, frozen=True):
 def _pages(
     file: Offered,
     path: str,
-    there: Mapping[str, int],
     place: Place,
     lake: Lake,
     about: Mapping[str, str],
@@ -223,9 +222,8 @@ def _pages(
             try:
                 for page in remote.pages(file.name, cursor.after):
                     number = len(done) + 1
-                    sha256 = hashlib.sha256(page.data)
-                    known = {**tags, "sha256": sha256.hexdigest()}
-                    uploads.put_whole(lake, _page_path(path, number), page.data, sha256.digest(), about, known)
+                    known = {**tags, "sha256": hashlib.sha256(page.data).hexdigest()}
+                    uploads.put_whole(lake, _page_path(path, number), page.data, about, known)
                     done.append(_landed_page(file, path, number, lake))
                     cursor = _Cursor(pages=number, after=page.after)
                     version = lake.put(state, cursor.model_dump_json().encode(), version)

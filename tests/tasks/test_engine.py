@@ -243,6 +243,18 @@ def test_a_file_that_another_run_put_there_first_stays(lake: Lake, place: Faulty
     assert nothing_open(lake)
 
 
+def test_what_another_run_put_there_is_not_removed_for_a_checksum_that_we_were_told(lake: Lake, place: Faulty) -> None:
+    """Its manifest may list it."""
+    theirs, ours = b"theirs", b"ours"
+    file = offered(place, "a", ours, checksum="md5:" + hashlib.md5(ours).hexdigest())
+    path = lake.path("landed", "a")
+    lake.fs().makedirs(lake.path("landed"), exist_ok=True)
+    lake.fs().pipe_file(path, theirs[: len(ours)])
+    with pytest.raises(ChecksumMismatch):
+        send([Job(file, path)], place, lake)
+    assert lake.fs().cat_file(path) == theirs[: len(ours)]
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     size=st.integers(0, 60),

@@ -143,3 +143,9 @@ def test_what_the_server_says_of_a_file_is_verified(nginx: Nginx, s3: S3, lake: 
     place = bucket({"a": data})
     landed = land(drop_of(place), place, lake, "run-00000001")  # type: ignore[arg-type]
     assert landed.files[0].checksum == "md5:" + hashlib.md5(data).hexdigest()
+
+    published = "sha512:" + hashlib.sha512(data).hexdigest()  # is what is kept, where there is both
+    drop = drop_of(place, "2026-12")
+    file = drop.files[0].model_copy(update={"checksum": published})
+    landed = land(drop.model_copy(update={"files": (file,)}), place, lake, "run-00000001")
+    assert landed.files[0].checksum == published
