@@ -130,7 +130,13 @@ class Tables:
 
     def _create(self, name: str, schema: pa.Schema, partitions: Sequence[str]) -> Table:
         location = self.folder(name).removesuffix("/data")
-        self.catalog.create_namespace_if_not_exists(name.rpartition(".")[0])
+        namespace = name.rpartition(".")[0]
+        try:
+            self.catalog.create_namespace_if_not_exists(namespace)
+        except Exception:
+            # pyiceberg looks, then inserts: a database refuses the later of two runs by an error of its own
+            if not self.catalog.namespace_exists(namespace):
+                raise
         try:
             with (
                 self.catalog.create_table_transaction(name, schema, location, properties=_NO_RETRY) as creation,

@@ -249,6 +249,23 @@ for turn in range(told["turns"]):
 """
 
 
+def test_a_namespace_that_another_run_made_meanwhile(
+    tables: Tables, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two first runs at once: the catalog refuses the second one's insert, and both have their rows."""
+    catalog = tables.catalog
+
+    def looked_before_the_other_inserted(namespace: str) -> None:
+        tables_of(lake).catalog.create_namespace(namespace)
+        sql = "INSERT INTO iceberg_namespace_properties VALUES ('lake', 'raw', 'exists', 'true')"
+        with catalog.engine.begin() as connection:  # type: ignore[attr-defined]
+            connection.exec_driver_sql(sql)
+
+    monkeypatch.setattr(catalog, "create_namespace_if_not_exists", looked_before_the_other_inserted)
+    put(tables, lake, "a", range(3))
+    assert rows(tables) == [0, 1, 2]
+
+
 def test_two_processes_that_race_for_a_slice(lake: Lake, tmp_path: Path) -> None:
     """From no table at all: never both sets of rows, never neither, and the mark is that of the rows."""
     told = {"properties": lake.catalog_properties(), "root": lake.url(), "name": NAME, "turns": 5}
