@@ -159,6 +159,7 @@ def _pieces(parts: Sequence[Part], columns: Sequence[str], fs: fsspec.AbstractFi
             offset=part.offset,
             first_record=part.first_record,
             records=part.records,
+            bad=part.bad,
             columns=tuple(columns),
         )
 

@@ -6,18 +6,33 @@ PART = 64 * 1024 * 1024
 """Bytes of plaintext in one part: large enough for C++ to be busy, small enough to hold several."""
 
 
+class Bad(BaseModel, frozen=True):
+    """A span of a piece that its cutter refuses, as a record longer than `max_record`; the reader must not parse it.
+
+    `start` and `length` are bytes of the piece's `data`; `record` is its ordinal in the file, None where the span only
+    goes on from the piece before, which has counted it.
+    """
+
+    start: int
+    length: int
+    record: int | None
+    reason: str
+
+
 class Piece(BaseModel, frozen=True):
     """A record-aligned piece of one file's plaintext, as a reader cuts it.
 
     `data` holds whole records without the header; `offset` is where it begins in the file's plaintext, in bytes;
-    `first_record` is the ordinal, from 1, of its first record; `records` is the cutter's own count, or None where
-    the format knows no cutting and the piece is the whole file.
+    `first_record` is the ordinal, from 1, of its first record; `records` is the cutter's own count, `bad` ones
+    included, or None where the format knows no cutting and the piece is the whole file. All pieces' `data` together,
+    behind the byte order mark and the header, are the file.
     """
 
     data: bytes
     offset: int
     first_record: int
     records: int | None
+    bad: tuple[Bad, ...] = ()
     columns: tuple[str, ...] = ()
 
 
@@ -29,6 +44,7 @@ class Part(BaseModel, frozen=True):
     first_record: int
     records: int | None
     bytes: int
+    bad: tuple[Bad, ...] = ()
 
 
 class StagedFile(BaseModel, frozen=True):

@@ -166,4 +166,5 @@ def _write(piece: Piece, fs: fsspec.AbstractFileSystem, path: str) -> Part:
         first_record=piece.first_record,
         records=piece.records,
         bytes=len(piece.data),
+        bad=piece.bad,
     )
