@@ -242,7 +242,8 @@ def versitygw(program: Path, home: Path) -> Iterator[servers.S3]:
         folder.mkdir()
     server = servers.S3(f"http://127.0.0.1:{servers.free_port()}", "inlet", "loopback only")
     port = int(server.endpoint.rpartition(":")[2])
-    command = [str(program), "--quiet", "--port", f"127.0.0.1:{port}"]
+    # keep-alive, as every S3 has it: without it each request of each system pays for a connection
+    command = [str(program), "--quiet", "--keep-alive", "--port", f"127.0.0.1:{port}"]
     env = os.environ | {"ROOT_ACCESS_KEY": server.access_key, "ROOT_SECRET_KEY": server.secret_key}
     try:
         os.setxattr(home, "user.inlet", b"")

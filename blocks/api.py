@@ -1,19 +1,19 @@
 """A paged JSON API of an outside party."""
 
 import json
+import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
 
-import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from blocks.errors import Changed, Interrupted, Misconfigured, NotThere
 from blocks.place import Page, Place, RemoteFile
-from blocks.web import Session, WebLogin
+from blocks.web import Answer, Session, WebLogin
 
 REFUSALS = {400, 404, 409, 410, 412, 422}  # of a request as such, in words that help
 WORDS = 300  # characters of these words at most
@@ -137,10 +137,9 @@ class ApiPages:
         query = place.parameters | (
             {place.size_parameter: str(place.page_size)} if place.size_parameter and place.page_size else {}
         )
-        first = self._below(place.path).copy_merge_params(query)
         if place.page_parameter and place.paging in {"offset", "page"}:
-            first = first.copy_set_param(place.page_parameter, 0 if place.paging == "offset" else place.first_page)
-        self._first = first
+            query[place.page_parameter] = "0" if place.paging == "offset" else str(place.first_page)
+        self._first = _with(self._below(place.path), query)
         self._free_at = 0.0  # when the next request may be sent, by the monotonic clock
 
     def list(self) -> Iterator[RemoteFile]:
@@ -172,12 +171,12 @@ class ApiPages:
             if cursor.url in seen:
                 raise Misconfigured(f"{cursor.url} comes again as the next page: does the API know the page parameter?")
             seen.add(cursor.url)
-            response, data, answer = self._get(cursor.url, going_on=cursor.pages > 0)
-            records = self._records(cursor, answer)
+            answer, data, said = self._get(cursor.url, going_on=cursor.pages > 0)
+            records = self._records(cursor, said)
             if records and records == before:
                 raise Misconfigured(f"{cursor.url} gives the page before again: does the API know the page parameter?")
-            before, counted = records, self._count(cursor, records, answer)
-            to = self._next(counted, cursor.last, response, answer)
+            before, counted = records, self._count(cursor, records, said)
+            to = self._next(counted, cursor.last, answer, said)
             if to is None:
                 if counted.total not in {None, counted.records}:
                     raise Changed(f"{self._first} gave {counted.records:,} of {counted.total:,} records")
@@ -188,7 +187,7 @@ class ApiPages:
             yield Page(data=data, after=cursor.model_dump_json())
 
     def _begin(self, after: str | None) -> _Cursor:
-        first = str(self._first)
+        first = self._first
         if after is None:
             return _Cursor(first=first, url=first)
         try:
@@ -206,60 +205,61 @@ class ApiPages:
     def _stamp(self) -> str | None:
         if not self._place.stamp:
             return None
-        url = str(self._below(self._place.stamp))
-        _, _, answer = self._get(url)
-        stamp = _at(answer, self._place.stamp_at or "")
+        url = self._below(self._place.stamp)
+        _, _, said = self._get(url)
+        stamp = _at(said, self._place.stamp_at or "")
         if isinstance(stamp, bool) or not isinstance(stamp, str | int | float) or stamp == "":
             raise Misconfigured(f"{url} has no stamp at {self._place.stamp_at!r}")
         return str(stamp)
 
-    def _below(self, path: str) -> httpx.URL:
+    def _below(self, path: str) -> str:
         return self._ours(self._place.url, path)
 
-    def _ours(self, base: str | httpx.URL, to: str) -> httpx.URL:
+    def _ours(self, base: str, to: str) -> str:
         """The address that `to` is, seen from `base`; raises `Misconfigured` where our login may not be shown there."""
         try:
-            url = httpx.URL(base).join(to)
-        except httpx.InvalidURL as error:
+            url = urljoin(base, to)
+            ours, parts = self._session.ours(url), urlsplit(url)
+        except ValueError as error:
             raise Misconfigured(f"{base} leads to {to!r}, which is no address") from error
-        if not self._session.ours(url):
-            raise Misconfigured(f"{base} leads to another server, {url.scheme}://{url.netloc.decode()}")
+        if not ours:
+            raise Misconfigured(f"{base} leads to another server, {parts.scheme}://{parts.netloc}")
         return url
 
-    def _get(self, url: str, *, going_on: bool = False) -> tuple[httpx.Response, bytes, Any]:
+    def _get(self, url: str, *, going_on: bool = False) -> tuple[Answer, bytes, Any]:
         """An answer, its bytes and what they say; waits as long as `per_minute` wants."""
         wait = self._free_at - time.monotonic()
         if wait > 0:
             time.sleep(wait)
         self._free_at = time.monotonic() + (60 / self._place.per_minute if self._place.per_minute else 0)
-        response, data = self._session.page(str(self._ours(url, "")), allow=REFUSALS)
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not response.is_success:
+        answer, data = self._session.page(self._ours(url, ""), allow=REFUSALS)
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not answer.success:
             words = "" if "html" in kind else " ".join(data.decode(errors="replace").split())[:WORDS]
-            said = f"{url} answers {response.status_code} {response.reason_phrase}: {words!r}"
+            said = f"{url} answers {answer.line}: {words!r}"
             # A token or an address comes from the API itself: one that is refused is over, and so is this walk.
             if going_on and self._place.paging in {"token", "next", "link"}:
                 raise Changed(said)
-            raise NotThere(said) if response.status_code in {404, 410} else Misconfigured(said)
+            raise NotThere(said) if answer.status in {404, 410} else Misconfigured(said)
         try:
-            return response, data, json.loads(data)
+            return answer, data, json.loads(data)
         except (ValueError, RecursionError) as error:
             if kind.endswith("json"):
                 raise Interrupted(f"{url} gave JSON that is not whole: {error}") from error
             raise Misconfigured(f"{url} is no JSON but {kind or 'untyped'}, perhaps a page to log in by") from error
 
-    def _records(self, cursor: _Cursor, answer: Any) -> Sequence[Any]:  # noqa: ANN401  # any JSON, as below
+    def _records(self, cursor: _Cursor, said: Any) -> Sequence[Any]:  # noqa: ANN401  # any JSON, as below
         if not self._place.records:
             return ()
-        found = _at(answer, self._place.records)
+        found = _at(said, self._place.records)
         if not isinstance(found, list):
             raise Misconfigured(f"{cursor.url} has no list of records at {self._place.records!r}")
         return found
 
-    def _count(self, cursor: _Cursor, records: Sequence[Any], answer: Any) -> _Cursor:  # noqa: ANN401
+    def _count(self, cursor: _Cursor, records: Sequence[Any], said: Any) -> _Cursor:  # noqa: ANN401
         """The cursor with the page at hand counted."""
         total = cursor.total
-        if self._place.total and ((found := _at(answer, self._place.total)) is not None or total is None):
+        if self._place.total and ((found := _at(said, self._place.total)) is not None or total is None):
             try:
                 total = int(found)  # some write it as text
             except (ValueError, TypeError, OverflowError) as error:
@@ -271,7 +271,7 @@ class ApiPages:
             update={"pages": cursor.pages + 1, "records": cursor.records + here, "last": here, "total": total}
         )
 
-    def _next(self, cursor: _Cursor, before: int, response: httpx.Response, answer: Any) -> str | None:  # noqa: ANN401
+    def _next(self, cursor: _Cursor, before: int, answer: Answer, said: Any) -> str | None:  # noqa: ANN401
         """The address of the next page, None after the last; `before` is how many records the page before had."""
         place, parameter = self._place, self._place.page_parameter or ""
         if place.paging in {"offset", "page"}:
@@ -280,19 +280,34 @@ class ApiPages:
             if short or not cursor.last:
                 return None
             number = cursor.records if place.paging == "offset" else place.first_page + cursor.pages
-            return str(self._first.copy_set_param(parameter, number))
+            return _with(self._first, {parameter: str(number)})
         if place.paging == "link":
-            links = response.links.values()
-            found = next((link["url"] for link in links if "next" in link.get("rel", "").lower().split()), None)
+            found = _linked(answer.headers.get("link", ""), "next")
         else:
-            found = _at(answer, place.next_at or "")
+            found = _at(said, place.next_at or "")
         if not found:
             return None
         if isinstance(found, bool) or not isinstance(found, str | int):
             raise Misconfigured(f"{cursor.url} has no token or address at {place.next_at!r}")
         if place.paging == "token":
-            return str(self._first.copy_set_param(parameter, str(found)))
-        return str(self._ours(response.url, str(found)))
+            return _with(self._first, {parameter: str(found)})
+        return self._ours(answer.url, str(found))
+
+
+def _with(url: str, query: Mapping[str, str]) -> str:
+    """The address with these parameters in its query, in the place of those of the same names."""
+    parts = urlsplit(url)
+    there = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in query]
+    return urlunsplit(parts._replace(query=urlencode([*there, *query.items()], quote_via=quote)))
+
+
+def _linked(header: str, relation: str) -> str | None:
+    """The first target of this relation in a Link header (RFC 8288, 3)."""
+    for target, parameters in re.findall(r'<([^>]*)>((?:[^,"]|"(?:[^"\\]|\\.)*")*)', header):
+        found = re.search(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;"]+))', parameters, re.IGNORECASE)
+        if found and relation in (found[1] or found[2] or "").lower().split():
+            return str(target)
+    return None
 
 
 def _at(answer: Any, pointer: str) -> Any:  # noqa: ANN401  # any JSON

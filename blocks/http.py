@@ -15,13 +15,12 @@ from itertools import islice
 from typing import BinaryIO
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urljoin, urlsplit
 
-import httpx
 from pydantic import Field
 
 from blocks.errors import Changed, Interrupted, Misconfigured, NotThere, PlaceError
 from blocks.place import Place, RemoteFile, Status, inside, shown, text_of
 from blocks.ranges import FIRST, RangedStream
-from blocks.web import ASKING, Session, WebLogin, breaking
+from blocks.web import ASKING, Answer, Session, WebLogin
 
 
 class HttpServer(Place, WebLogin):
@@ -130,22 +129,22 @@ class HttpFiles:
     def _file(self, name: str) -> RemoteFile | None:
         url = self._url(name)
         try:
-            response = self._session.send(url, "HEAD", allow={400, 403, 405, 501})
-            response.close()
-            size = response.headers.get("content-length")
-            if not response.is_success or size in {None, "0"}:  # no HEAD here, or no length in it
-                response = self._session.send(url, headers={"Range": "bytes=0-0"}, allow={416})
-                response.close()
-                size = _total(response)
+            answer = self._session.send(url, "HEAD", allow={400, 403, 405, 501})
+            answer.close()
+            size = answer.headers.get("content-length")
+            if not answer.success or size in {None, "0"}:  # no HEAD here, or no length in it
+                answer = self._session.send(url, headers={"Range": "bytes=0-0"}, allow={416})
+                answer.close()
+                size = _total(answer)
         except NotThere:
             if self._place.names:
                 raise
             return None
-        _refuse_page(response, url)
+        _refuse_page(answer, url)
         if size is None:
             raise PlaceError(f"{url} has no size: its server does not say how long it is")
-        version = response.headers.get("etag") or None
-        return RemoteFile(name=name, size=int(size), mtime=_modified(response), version=version)
+        version = answer.headers.get("etag") or None
+        return RemoteFile(name=name, size=int(size), mtime=_modified(answer), version=version)
 
     def _url(self, name: str) -> str:
         return self._place.url + quote_from_bytes(inside(name, self._place.url))
@@ -176,9 +175,9 @@ class HttpFiles:
         return None if b"\0" in name or any(step in {b"", b".", b".."} for step in steps) else name
 
     def _listed(self, url: str) -> Iterator[bytes]:
-        response, data = self._session.page(url)
-        if _is_page(response):
-            for link, _ in _links(data, str(response.url)):
+        answer, data = self._session.page(url)
+        if _is_page(answer):
+            for link, _ in _links(data, answer.url):
                 if (name := self._name(link)) and not name.endswith(b"/"):
                     yield name
             return
@@ -200,14 +199,14 @@ class HttpFiles:
         while folders:
             folder, levels = folders.pop()
             try:
-                response, data = self._session.page(root + quote_from_bytes(folder))
+                answer, data = self._session.page(root + quote_from_bytes(folder))
             except NotThere:
                 if folder:
                     continue  # removed since its parent was listed
                 raise
-            if not _is_page(response):
+            if not _is_page(answer):
                 raise Misconfigured(f"{root}{shown(folder)} is not an index page: name the files, or a listing")
-            for link, behind in _links(data, str(response.url)):
+            for link, behind in _links(data, answer.url):
                 name = self._name(link)
                 if not name or name in seen:
                     continue
@@ -222,26 +221,26 @@ class _Reader(RangedStream):
     """One remote file; the first request tells whether the server gives ranges, and perhaps the file's hashes."""
 
     def __init__(self, session: Session, url: str) -> None:
-        response = session.send(url, headers={"Range": f"bytes=0-{FIRST - 1}"}, allow={416})
-        if response.status_code == 416 and _total(response) != "0":  # no range of it, or an empty file
-            response.close()
-            response = session.send(url)
+        answer = session.send(url, headers={"Range": f"bytes=0-{FIRST - 1}"}, allow={416})
+        if answer.status == 416 and _total(answer) != "0":  # no range of it, or an empty file
+            answer.close()
+            answer = session.send(url)
         try:
-            _refuse_page(response, url)
-            total, given = _total(response), _range(response)
-            if response.status_code == 206 and (given is None or given[0] != 0):
+            _refuse_page(answer, url)
+            total, given = _total(answer), _range(answer)
+            if answer.status == 206 and (given is None or given[0] != 0):
                 raise PlaceError(f"{url} comes in ranges of which its server does not say what they are")
         except PlaceError:
-            response.close()
+            answer.close()
             raise
-        size, ranged = None if total is None else int(total), response.status_code in {206, 416}
+        size, ranged = None if total is None else int(total), answer.status in {206, 416}
         super().__init__(url, size, ranged=ranged)
         self._session = session
-        self._response = response
-        self._version = _version(response)
-        self._shown = Status(size, _modified(response), response.headers.get("etag"))
-        self.digests = _digests(response)
-        self._begin(_chunks(response, url), 0, min(FIRST, size or 0) if ranged else size)
+        self._answer = answer
+        self._version = _version(answer)
+        self._shown = Status(size, _modified(answer), answer.headers.get("etag"))
+        self.digests = _digests(answer)
+        self._begin(answer.chunks(), 0, min(FIRST, size or 0) if ranged else size)
 
     def status(self) -> Status:
         """As it was when it was opened: each range that is read is of this version."""
@@ -249,31 +248,26 @@ class _Reader(RangedStream):
 
     def close(self) -> None:
         if not self.closed:
-            self._response.close()
+            self._answer.close()
         super().close()
 
     def _ask(self, start: int, stop: int) -> tuple[Iterator[bytes], int]:
-        self._response.close()
+        self._answer.close()
         headers = {"Range": f"bytes={start}-{stop - 1}"}
         if self._version and not self._version.startswith("W/"):  # a weak one is not for this (RFC 9110, 13.1.5)
             headers["If-Range"] = self._version
         try:
-            self._response = self._session.send(self._what, headers=headers, allow={416})
+            self._answer = self._session.send(self._what, headers=headers, allow={416})
         except NotThere as error:
             raise Changed(f"{self._what} went away while it was read") from error
-        given = _range(self._response)
-        if given is None or _version(self._response) != self._version or given[1] != self._size:
-            self._response.close()
+        given = _range(self._answer)
+        if given is None or _version(self._answer) != self._version or given[1] != self._size:
+            self._answer.close()
             raise Changed(f"{self._what} changed while it was read")
         if given[0] != start:
-            self._response.close()
+            self._answer.close()
             raise Interrupted(f"{self._what} gave another range than it was asked for")
-        return _chunks(self._response, self._what), stop
-
-
-def _chunks(response: httpx.Response, url: str) -> Iterator[bytes]:
-    with breaking(url):
-        yield from response.iter_raw()
+        return self._answer.chunks(), stop
 
 
 class _Anchors(HTMLParser):
@@ -322,20 +316,20 @@ def _shown(behind: str) -> tuple[int, datetime] | None:
     return int(found[2]), datetime.strptime(found[1], "%d-%b-%Y %H:%M").replace(tzinfo=UTC)
 
 
-def _is_page(response: httpx.Response) -> bool:
-    kind: str = response.headers.get("content-type", "")
+def _is_page(answer: Answer) -> bool:
+    kind: str = answer.headers.get("content-type", "")
     return kind.partition(";")[0].strip().lower() in {"text/html", "application/xhtml+xml"}
 
 
-def _refuse_page(response: httpx.Response, url: str) -> None:
+def _refuse_page(answer: Answer, url: str) -> None:
     """Raise `Misconfigured` for a page that stands where a file should, such as one to log in by."""
-    if _is_page(response) and not url.lower().endswith((".htm", ".html", ".xhtml")):
+    if _is_page(answer) and not url.lower().endswith((".htm", ".html", ".xhtml")):
         raise Misconfigured(f"{url} is a web page and not a file, perhaps one to log in or of an error")
 
 
-def _version(response: httpx.Response) -> str | None:
+def _version(answer: Answer) -> str | None:
     """What tells one version of a file from another: the ETag, or the time where the server has none."""
-    found: str | None = response.headers.get("etag") or response.headers.get("last-modified")
+    found: str | None = answer.headers.get("etag") or answer.headers.get("last-modified")
     return found
 
 
@@ -343,16 +337,16 @@ def _version(response: httpx.Response) -> str | None:
 _ALGORITHMS = {"md5": "md5", "sha": "sha1", "sha-256": "sha256", "sha-512": "sha512"}
 
 
-def _digests(response: httpx.Response) -> dict[str, str]:
+def _digests(answer: Answer) -> dict[str, str]:
     """What the answer to a GET of a file, or of its first range, says the hashes of the whole file are.
 
     That of a range (206) says so by fewer headers: Content-Digest is of the bytes in the answer (RFC 9530, 2),
     Content-MD5 is of either, as servers differ (RFC 7231, B), and S3 gives the checksum of a part there.
     """
-    if response.status_code not in {200, 206}:
+    if answer.status not in {200, 206}:
         return {}
-    headers = response.headers
-    whole = response.status_code == 200
+    headers = answer.headers
+    whole = answer.status == 200
     said = [headers.get("digest", ""), headers.get("repr-digest", "")]  # of the whole in any answer; the newer last
     # Google's is of the stored bytes, which are not those that come where they are decompressed on the way.
     if headers.get("x-goog-stored-content-encoding") == headers.get("content-encoding", "identity"):
@@ -376,24 +370,24 @@ def _decoded(value: str) -> bytes:
         return b""
 
 
-def _range(response: httpx.Response) -> tuple[int, int] | None:
+def _range(answer: Answer) -> tuple[int, int] | None:
     """Where a partial answer begins and how long the whole is."""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("content-range", ""))
-    return (int(found[1]), int(found[2])) if found and response.status_code == 206 else None
+    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("content-range", ""))
+    return (int(found[1]), int(found[2])) if found and answer.status == 206 else None
 
 
-def _total(response: httpx.Response) -> str | None:
+def _total(answer: Answer) -> str | None:
     """Length of the whole file in bytes, from an answer to a GET of it or of a range."""
-    if response.status_code in {206, 416}:
-        found = re.fullmatch(r"bytes .*/(\d+)", response.headers.get("content-range", ""))
+    if answer.status in {206, 416}:
+        found = re.fullmatch(r"bytes .*/(\d+)", answer.headers.get("content-range", ""))
         return found[1] if found else None
-    length: str | None = response.headers.get("content-length")
+    length: str | None = answer.headers.get("content-length")
     return length
 
 
-def _modified(response: httpx.Response) -> datetime | None:
+def _modified(answer: Answer) -> datetime | None:
     try:
-        found = parsedate_to_datetime(response.headers["last-modified"])
+        found = parsedate_to_datetime(answer.headers["last-modified"])
     except (KeyError, ValueError):
         return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -82,10 +82,10 @@ class RangedStream(io.RawIOBase, ABC):
             if not self._receive():
                 return 0
         at = self._position - self._start
-        data = self._chunk[at : at + len(view)]
-        view[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        count = min(len(view), len(self._chunk) - at)
+        view[:count] = memoryview(self._chunk)[at : at + count]
+        self._position += count
+        return count
 
     def _reach(self) -> None:
         """Ask for the range that begins at the position, unless it is near in the one at hand."""

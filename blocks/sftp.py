@@ -3,6 +3,7 @@
 import errno
 import io
 import stat
+import struct
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 import paramiko
 from paramiko.sftp import (
+    CMD_ATTRS,
     CMD_CLOSE,
     CMD_DATA,
+    CMD_FSTAT,
     CMD_NAME,
     CMD_OPENDIR,
     CMD_READ,
@@ -35,13 +38,15 @@ from blocks.errors import (
     PlaceError,
 )
 from blocks.place import Place, RemoteFile, Status, bytes_of, inside, instant, shown, text_of
-from blocks.ssh import Hop, Login, openssh, openssh_is_here, plain
+from blocks.ssh import Channel, Hop, Login, openssh, openssh_is_here, plain
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 REQUEST = 255 << 10  # bytes one read asks for: the most that OpenSSH gives (limits@openssh.com says so)
 WINDOW = 32 * REQUEST  # bytes asked for ahead of the reader, about 8 MiB: what an open file takes of memory
+SMALL = 64 << 10  # bytes taken from the line at once, while what comes is smaller
+PACKET = 16 << 20  # bytes of a packet that no server sends
 FOLDERS_AHEAD = 16  # READDIR requests in flight; OpenSSH answers each with up to 100 names
 
 
@@ -190,13 +195,52 @@ class SftpFiles:
 
 
 class _Client(paramiko.SFTPClient):
-    """Paramiko's client with answers that need not be UTF-8, and names that are bytes."""
+    """Paramiko's client with answers that need not be UTF-8, and names that are bytes.
+
+    Requests are sent together, once an answer is waited for, and small answers are taken together: each call of the
+    kernel lets go of the interpreter, and may wait 5 ms to get it back.
+    """
+
+    _unsent = b""
+    _unread = b""
+    _large = False  # whether the last packet was
 
     if TYPE_CHECKING:  # paramiko's machinery, which its stubs leave out
 
         def _request(self, kind: int, *arguments: object) -> tuple[int, paramiko.Message]: ...
         def _async_request(self, receiver: object, kind: int, *arguments: object) -> int: ...
         def _read_response(self, waitfor: int | None = None) -> object: ...
+
+    def flush(self) -> None:
+        """Send the requests that were made."""
+        unsent, self._unsent = self._unsent, b""
+        while unsent:
+            unsent = unsent[self.sock.send(unsent) :]
+
+    def _write_all(self, out: bytes) -> None:
+        self._unsent += out
+
+    def _read_packet(self) -> tuple[int, bytes]:
+        self.flush()
+        size, kind = struct.unpack(">IB", self._take(5))
+        if not 0 < size <= PACKET:
+            raise SFTPError("The server sends what is no SFTP")
+        content = self._take(size - 1)
+        self._large = size > SMALL
+        return kind, content
+
+    def _take(self, count: int) -> bytes:
+        while len(self._unread) < count:
+            missing = count - len(self._unread)
+            if self._large or missing > SMALL or not isinstance(self.sock, Channel):
+                more = self.sock.recv(missing)
+            else:
+                more = self.sock.recv_some(SMALL)
+            if not more:
+                raise EOFError
+            self._unread += more
+        taken, self._unread = self._unread[:count], self._unread[count:]
+        return taken
 
     def _convert_status(self, message: paramiko.Message) -> None:
         code, text = message.get_int(), message.get_string().decode(errors="replace")
@@ -264,6 +308,34 @@ class _Names:
                 self.found.append((name, attributes))
 
 
+class _Stat:
+    """Asks how an open file is, and receives the answer."""
+
+    def __init__(self, client: _Client, file: paramiko.SFTPFile) -> None:
+        self._client = client
+        self._answer: paramiko.SFTPAttributes | OSError | EOFError | None = None
+        client._async_request(self, CMD_FSTAT, file.handle)
+
+    def read(self) -> paramiko.SFTPAttributes:
+        """The answer, which is waited for; raises `OSError` or `EOFError`."""
+        while self._answer is None:
+            self._client._read_response()
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+    def _async_response(self, kind: int, message: paramiko.Message, number: int) -> None:
+        try:
+            if kind != CMD_ATTRS:
+                self._client._convert_status(message)
+                raise OSError("The server answers with no attributes")
+        except (OSError, EOFError) as error:
+            self._answer = error
+            return
+        self._answer = paramiko.SFTPAttributes()
+        self._answer._unpack(message)  # type: ignore[attr-defined]
+
+
 @dataclass(slots=True, eq=False)
 class _Piece:
     """A range of a file that was asked for; `answer` is None until it has come."""
@@ -276,6 +348,9 @@ class _Piece:
 class _Reader(io.RawIOBase):
     """One remote file. Reads are pipelined, and go on ahead of the reader as long as it reads in order.
 
+    Of a file of one request, all that there is to ask is asked at once: how it is, its bytes, and how it is after them.
+    Two round trips instead of four are most of the time that a small file takes.
+
     Not by paramiko's `prefetch`, which holds the whole file in memory and may wait for ever (paramiko issues
     1788, 2453), nor its `readv`, which loses its pipeline, and keeps what it has, once a server answers one
     with fewer bytes than were asked for: many give 32 KiB at most.
@@ -285,20 +360,32 @@ class _Reader(io.RawIOBase):
         self._client = client
         self._what = what
         self._file = client.open(path)
-        status = self._file.stat()
+        self.stop: int | None = None  # see `blocks.place.bound`
+        self._position = 0
+        self._ahead = self._request = REQUEST
+        self._asked: dict[int, _Piece] = {}  # by request number
+        self._early: tuple[int, paramiko.Message, int] | None = None  # an answer that came before the size
+        self._size = -1  # not known yet
+        before, first = _Stat(client, self._file), _Piece(0, REQUEST)
+        self._send(first)
+        self._after: _Stat | None = _Stat(client, self._file)
+        status = before.read()
         if status.st_size is None or not stat.S_ISREG(status.st_mode or stat.S_IFREG):
             raise NotThere(f"{what} is not a file")
         self._size = status.st_size
-        self.stop: int | None = None  # see `blocks.place.bound`
-        self._position = 0
-        self._next = 0  # where the next request begins
-        self._ahead = self._request = REQUEST
-        self._pieces: deque[_Piece] = deque()  # one after the other, the first at or before the position
-        self._asked: dict[int, _Piece] = {}  # by request number
+        self._next = first.length = min(REQUEST, self._size)  # where the next request begins
+        self._pieces = deque([first])  # one after the other, the first at or before the position
+        if self._early:
+            self._async_response(*self._early)
 
     def status(self) -> Status:
+        """As it was once all that was asked for had been read: a server answers in order about one file.
+
+        That is what the second draft of SFTP's version 3 demands (draft-ietf-secsh-filexfer-02, 6.1).
+        """
         with _sayings(self._what):
-            found = self._file.stat()
+            found = (self._after or _Stat(self._client, self._file)).read()
+        self._after = None
         return Status(found.st_size, instant(found.st_mtime))
 
     def readable(self) -> bool:
@@ -361,16 +448,22 @@ class _Reader(io.RawIOBase):
             self._pieces.append(piece)
             self._send(piece)
             self._next += piece.length
+        self._client.flush()
 
     def _send(self, piece: _Piece) -> None:
+        self._after = None  # it would be too early
         handle, start = self._file.handle, int64(piece.start)
         self._asked[self._client._async_request(self, CMD_READ, handle, start, piece.length)] = piece
 
     def _async_response(self, kind: int, message: paramiko.Message, number: int) -> None:
+        if self._size < 0:
+            self._early = (kind, message, number)
+            return
         piece = self._asked.pop(number, None)
         if piece is None:
             return  # asked for before a jump
-        if kind == CMD_DATA and (data := message.get_string()):
+        # a file may have grown between the first two answers
+        if kind == CMD_DATA and (data := message.get_string()[: piece.length]):
             piece.answer = data
             if missing := piece.length - len(data):  # the server gives less at a time: ask for less from now on
                 self._request = min(self._request, max(len(data), 4096))

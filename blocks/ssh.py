@@ -184,8 +184,15 @@ class Channel:
 
     def recv(self, length: int) -> bytes:
         """All of `length` bytes, less at the end or where the server pauses; raises `TimeoutError`."""
+        return self._recv(length, socket.MSG_WAITALL)
+
+    def recv_some(self, length: int) -> bytes:
+        """What has come, at most `length` bytes; waits for one of them. Raises `TimeoutError`."""
+        return self._recv(length, 0)
+
+    def _recv(self, length: int, flags: int) -> bytes:
         try:
-            data = self._sock.recv(length, socket.MSG_WAITALL)
+            data = self._sock.recv(length, flags)
         except OSError as error:
             if not self._begun:
                 raise self._trouble() from error

@@ -4,6 +4,7 @@ On S3 a file is a multipart upload, which the server keeps until it is completed
 beside its path, with a record of the parts that it holds. Either appears under its path whole, only where nothing is.
 """
 
+import base64
 import errno
 import fcntl
 import hashlib
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
@@ -28,15 +28,15 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 from obstore.store import S3Store
-from s3fs.errors import translate_boto_error
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from blocks.errors import Conflict
-from blocks.lake import Lake, code_of, sayings
+from blocks.lake import Lake, address, code_of, sayings
 
 DRAFT = ".draft"
 RECORD = ".parts"
 _BLOCK = 1 << 20  # bytes that are read or written at a time where a part is not held
+_SMALL = 1 << 20  # bytes up to which obstore's request costs less CPU time than boto3's, though it hashes once more
 
 
 class Part(NamedTuple):
@@ -105,30 +105,28 @@ def begin(
 
 
 def put_whole(
-    lake: Lake, path: str, data: bytearray | bytes, about: Mapping[str, str], tags: Mapping[str, str]
+    lake: Lake, path: str, data: bytearray | bytes, sha256: bytes, about: Mapping[str, str], tags: Mapping[str, str]
 ) -> bool:
-    """Write a file that is one part; False where there is one already, which stays as it is."""
+    """Write a file that is one part, with its SHA-256; False where there is one already, which stays as it is."""
     with sayings(path):
         if not lake.on_s3:
             with _Draft(path, len(data), max(len(data), 1)) as draft:
                 draft.put(1, data)
                 return draft.finish()
-        bucket, key = _split(path)
-        if (store := lake.store()) is not None:
+        if len(data) <= _SMALL and (store := lake.store()) is not None:
             try:
-                _create(store, key, data, _plain(about), dict(tags))
+                _create(store, address(path)["Key"], data, _plain(about), dict(tags))
             except AlreadyExistsError:
                 return False
             except BaseError as error:
                 raise _translated(error) from error
             return True
         try:
-            _s3(
-                lake,
+            lake.ask(
                 "put_object",
-                Bucket=bucket,
-                Key=key,
+                **address(path),
                 Body=data,
+                ChecksumSHA256=base64.b64encode(sha256).decode(),
                 IfNoneMatch="*",
                 Metadata=_plain(about),
                 Tagging=urlencode(tags, quote_via=quote),
@@ -145,10 +143,9 @@ def tag(lake: Lake, path: str, tags: Mapping[str, str]) -> None:
     """Set the tags of a file that is in its place; a disk keeps none."""
     if not lake.on_s3:
         return
-    bucket, key = _split(path)
     with sayings(path):
         pairs = [{"Key": name, "Value": value} for name, value in tags.items()]
-        _s3(lake, "put_object_tagging", Bucket=bucket, Key=key, Tagging={"TagSet": pairs})
+        lake.ask("put_object_tagging", **address(path), Tagging={"TagSet": pairs})
 
 
 class Found(NamedTuple):
@@ -162,10 +159,23 @@ class Found(NamedTuple):
 def files_in(lake: Lake, folder: str) -> Iterator[Found]:
     """Every file below a folder, drafts left out."""
     with sayings(folder):
+        if lake.on_s3:
+            yield from _objects(lake, f"{folder}/")
+            return
         for path, info in lake.fs().find(folder, detail=True).items():
             if info["type"] == "file" and not path.endswith((DRAFT, DRAFT + RECORD)):
-                written = info["LastModified"] if lake.on_s3 else datetime.fromtimestamp(info["mtime"], UTC)
-                yield Found(path, info["size"], written)
+                yield Found(path, info["size"], datetime.fromtimestamp(info["mtime"], UTC))
+
+
+def _objects(lake: Lake, prefix: str) -> Iterator[Found]:
+    place, more = address(prefix), dict[str, str]()
+    while True:
+        answer = lake.ask("list_objects_v2", Bucket=place["Bucket"], Prefix=place["Key"], **more)
+        for found in answer.get("Contents", ()):
+            yield Found(f"{place['Bucket']}/{found['Key']}", found["Size"], found["LastModified"])
+        if not answer.get("IsTruncated"):
+            return
+        more = {"ContinuationToken": answer["NextContinuationToken"]}
 
 
 def abort_older(lake: Lake, folder: str, than: datetime) -> list[str]:
@@ -190,28 +200,26 @@ def abort_older(lake: Lake, folder: str, than: datetime) -> list[str]:
 class _Multipart(Upload):
     """An upload on S3. The server refuses to complete it where a part is not the one that we sent or saw.
 
-    The SHA-256 of a part is that of the signature, which every server checks. A part that is streamed has it behind its
-    bytes, as a checksum: such an upload must say so when it begins, and name them all to be completed.
+    The SHA-256 of a part is that of the signature, which AWS and versitygw compare with its bytes. A part that is
+    streamed has it behind its bytes, as a checksum: such an upload must say so when it begins, and name them all to be
+    completed. Parts that are held do without, though it would save the server a SHA-256: SeaweedFS 4.39 keeps the
+    checksums of parts and does not tell them, and an upload that was broken off could not be completed.
     """
 
     def __init__(self, lake: Lake, path: str, upload: str, begun: datetime) -> None:
         self.path = path
         self.parts = {}
         self.begun = begun
-        bucket, key = _split(path)
         self._lake = lake
-        self._upload = {"Bucket": bucket, "Key": key, "UploadId": upload}
+        self._upload = {**address(path), "UploadId": upload}
 
     @classmethod
     def begin(
         cls, lake: Lake, path: str, about: Mapping[str, str], tags: Mapping[str, str], streamed: bool
     ) -> "_Multipart":
-        bucket, key = _split(path)
-        answer = _s3(
-            lake,
+        answer = lake.ask(
             "create_multipart_upload",
-            Bucket=bucket,
-            Key=key,
+            **address(path),
             Metadata=_plain(about),
             Tagging=urlencode(tags, quote_via=quote),
             **({"ChecksumAlgorithm": "SHA256"} if streamed else {}),
@@ -277,7 +285,7 @@ class _Multipart(Upload):
 
     def _call(self, method: str, **given: object) -> dict[str, Any]:
         try:
-            answer = _s3(self._lake, method, **self._upload, **given)
+            answer = self._lake.ask(method, **self._upload, **given)
         except FileNotFoundError as error:
             if code_of(error) == "NoSuchUpload" and method != "abort_multipart_upload":
                 raise Conflict(f"Another run has completed or aborted the upload of {self.path}") from error
@@ -384,32 +392,17 @@ class _Draft(Upload):
 
 def _open(lake: Lake, prefix: str) -> Iterator[_Multipart]:
     """The uploads that are open at paths that begin with `prefix`, the latest of each path first."""
-    bucket, key = _split(prefix)
+    place = address(prefix)
     found: list[dict[str, Any]] = []
     more: dict[str, str] = {}
     while True:
-        answer = _s3(lake, "list_multipart_uploads", Bucket=bucket, Prefix=key, **more)
+        answer = lake.ask("list_multipart_uploads", Bucket=place["Bucket"], Prefix=place["Key"], **more)
         found += answer.get("Uploads", [])
         if not answer.get("IsTruncated"):
             break
         more = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
     for upload in sorted(found, key=lambda upload: upload["Initiated"], reverse=True):
-        yield _Multipart(lake, f"{bucket}/{upload['Key']}", upload["UploadId"], upload["Initiated"])
-
-
-def _split(path: str) -> tuple[str, str]:
-    """Bucket and key."""
-    bucket, _, key = path.partition("/")
-    return bucket, key
-
-
-def _s3(lake: Lake, method: str, **given: object) -> dict[str, Any]:
-    """Ask S3; raises as s3fs does."""
-    try:
-        answer: dict[str, Any] = getattr(lake.client(), method)(**given)
-    except ClientError as error:
-        raise translate_boto_error(error) from error
-    return answer
+        yield _Multipart(lake, f"{place['Bucket']}/{upload['Key']}", upload["UploadId"], upload["Initiated"])
 
 
 @retry(

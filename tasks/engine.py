@@ -23,7 +23,7 @@ from blocks import uploads
 from blocks.errors import Changed, ChecksumMismatch, Conflict, PlaceError
 from blocks.lake import Lake, code_of, sayings
 from blocks.place import Place, Remote, Status, bound, digests, status
-from tasks.source import Offered
+from tasks.drop import Offered
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -116,9 +116,9 @@ def send(
     """Bring files into the lake; each job gets its `stored`.
 
     `about` gives the metadata of a file's object, `tags` the tags of all. `sent` is told of bytes that are in the lake,
-    in any thread; `tick` is called four times a second in this one. Raises the first error that stops a file: `Changed`
-    where it is not, or no longer, the one that was listed, and `ChecksumMismatch`: then nothing of it is kept; and
-    what the place and the lake raise: then what is in the lake stays for the next try.
+    in any thread; `tick` is called four times a second in this one. Raises the first error that stops a file:
+    `Changed` where it is not, or no longer, the one that was listed, and `ChecksumMismatch`: then nothing of it is
+    kept; and what the place and the lake raise: then what is in the lake stays for the next try.
     """
     _Engine(jobs, place, lake, about, tags or {}, sent, log or logging.getLogger("inlet")).run(tick)
 
@@ -150,6 +150,7 @@ class _Engine:
         self._about = about
         self._tags = dict(tags)
         self._sent = sent
+        self._over = threading.Event()  # an error, or nothing left: wakes `run` once, and not for each file
         self._turn = threading.Condition()  # guards all that follows, and what readers take of jobs
         self._jobs = deque(jobs)  # those with parts that no reader has taken, and some that have none left
         self._all = jobs
@@ -180,8 +181,7 @@ class _Engine:
                         readers.submit(self._reader, self._readers)
                         self._readers += 1
                     tick()
-                    with self._turn:
-                        self._turn.wait_for(lambda: self._error or not self._left, 0.25)
+                    self._over.wait(0.25)  # no less: a further reader wastes what the first has asked for ahead
             except BaseException as error:
                 self._fail(error)
         for job in self._all:
@@ -207,6 +207,7 @@ class _Engine:
                 job.bad = True
             self._error = self._error or error
             self.stopped.set()
+            self._over.set()
             self._turn.notify_all()
 
     # ---- what readers do
@@ -355,7 +356,7 @@ class _Engine:
             digest.update(buffer)
         found = _verified(job, hashes)
         tags = self._tags | {"sha256": found["sha256"]}
-        if uploads.put_whole(self._lake, job.path, buffer, self._about(job.file), tags):
+        if uploads.put_whole(self._lake, job.path, buffer, hashes["sha256"].digest(), self._about(job.file), tags):
             self._store(job, found)
         else:
             self._adopt(job, ours=False)
@@ -435,7 +436,8 @@ class _Engine:
         job.stored = Stored(job.size, found["sha256"], proved)
         with self._turn:
             self._left -= 1
-            self._turn.notify_all()
+            if not self._left:
+                self._over.set()
 
     def _release(self, buffer: bytearray) -> None:
         with self._turn:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pydantic import BaseModel
@@ -11,7 +12,11 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from blocks.errors import Conflict
 from blocks.lake import Lake
 from blocks.place import RemoteFile
-from tasks.source import Drop, Kind, Offered, Source
+from tasks.delivery import Kind
+from tasks.drop import Drop, Offered
+
+if TYPE_CHECKING:
+    from tasks.source import Source  # whose readers load Arrow: 0.3 s that a transfer can do without
 
 _LONGEST = 200  # bytes of a path segment; a disk allows 255, and a draft's name is longer than its file's
 
@@ -105,7 +110,7 @@ def write(lake: Lake, manifest: Manifest, version: str | None) -> None:
             raise
 
 
-def landed(lake: Lake, source: Source) -> dict[str, Manifest]:
+def landed(lake: Lake, source: "Source") -> dict[str, Manifest]:
     """The manifests of all drops of a source that landed, by drop."""
     fs, root = lake.fs(), lake.path(*folder(source.slug))
     if not fs.exists(root):

@@ -17,10 +17,10 @@ from blocks.lake import Lake
 from blocks.place import Place
 from blocks.s3 import S3Folder
 from blocks.sftp import SftpServer
-from tasks.source import Source
 
 if TYPE_CHECKING:
     from spark.tables import Tables
+    from tasks.source import Source
 
 PLACES: tuple[type[Place], ...] = (SftpServer, HttpServer, S3Folder, FtpServer, JsonApi, Drive)
 """The access methods, in the order in which a block of a source's name is looked for."""
@@ -33,7 +33,7 @@ ZONES: tuple[Zone, ...] = ("landed", "raw", "transformed")
 class Run:
     """One run of a source's flow. `id` stands in paths of what it writes, so that runs never meet."""
 
-    source: Source
+    source: "Source"
     lake: Lake
     id: str
     start_from: Zone | None = None

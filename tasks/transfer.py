@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import fsspec
 from fsspec.spec import AbstractBufferedFile
@@ -20,12 +20,15 @@ from blocks.errors import Changed, Conflict, Misconfigured, Replaced
 from blocks.lake import Lake, sayings
 from blocks.place import Paged, Place
 from tasks import manifest
+from tasks.drop import Drop, Offered, fingerprint
 from tasks.engine import Job, Log, send
 from tasks.manifest import LandedFile, Manifest, Revision, now
 from tasks.progress import Progress
 from tasks.retrying import RETRY
 from tasks.run import current
-from tasks.source import Drop, Offered, Source, fingerprint
+
+if TYPE_CHECKING:
+    from tasks.source import Source
 
 ABANDONED = timedelta(days=7)
 """Age at which what no manifest lists is removed; half of it is the age up to which a later run goes on with it."""
@@ -222,8 +225,9 @@ def _pages(
             try:
                 for page in remote.pages(file.name, cursor.after):
                     number = len(done) + 1
-                    known = {**tags, "sha256": hashlib.sha256(page.data).hexdigest()}
-                    uploads.put_whole(lake, _page_path(path, number), page.data, about, known)
+                    sha256 = hashlib.sha256(page.data)
+                    known = {**tags, "sha256": sha256.hexdigest()}
+                    uploads.put_whole(lake, _page_path(path, number), page.data, sha256.digest(), about, known)
                     done.append(_landed_page(file, path, number, lake))
                     cursor = _Cursor(pages=number, after=page.after)
                     version = lake.put(state, cursor.model_dump_json().encode(), version)
@@ -281,7 +285,7 @@ def _listed_anew(drop: Drop, place: Place) -> Drop | None:
     return drop.model_copy(update={"files": tuple(files)})
 
 
-def tidy(lake: Lake, source: Source, older_than: timedelta = ABANDONED) -> list[str]:
+def tidy(lake: Lake, source: "Source", older_than: timedelta = ABANDONED) -> list[str]:
     """Remove what transfers that were never finished have left: uploads, and files that no manifest lists."""
     root, before = lake.path(*manifest.folder(source.slug)), now() - older_than
     if not lake.fs().exists(root):

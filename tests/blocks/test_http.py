@@ -363,6 +363,11 @@ class Answer(BaseHTTPRequestHandler):
         self.close_connection = True
         self.say(200, DATA[:500_000], Content_Length=str(len(DATA)))
 
+    def headcut(self, path: str) -> None:
+        self.close_connection = True
+        head = f"HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\nContent-Range: bytes 0-3/{len(DATA)}\r\n\r\n"
+        self.wfile.write(head.encode()[: int(path.rpartition("/")[2])])
+
     def busy(self, path: str) -> None:
         first = self.server.asked[f"{self.command} {path}"] == 1
         self.say(503, Retry_After="0") if first else self.ranged(path)
@@ -488,6 +493,13 @@ def test_a_body_that_ends_early_is_interrupted(rude: Rude) -> None:
     with rude.block().connect() as remote, remote.open("cut.csv") as stream, pytest.raises(Interrupted) as caught:
         stream.read()
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize("sent", [0, 5, 30, 31, 50, 81, 84])
+def test_a_head_that_is_cut_off_is_no_head(rude: Rude, sent: int) -> None:
+    """`http.client` takes the end of a connection for the end of a head: an answer without the rest of its headers."""
+    with rude.block("a").connect() as remote, pytest.raises(Unreachable, match=r"hung up|closed connection"):
+        remote.open(f"headcut/{sent}")
 
 
 def test_a_busy_server_is_waited_for_as_long_as_it_asks_in_reason(rude: Rude) -> None:

@@ -1,5 +1,7 @@
 """The lake on disk and on a real S3 server."""
 
+import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -15,7 +17,7 @@ from pydantic import SecretStr
 from pyiceberg.catalog import load_catalog
 
 from blocks.errors import AccessDenied, Conflict, Misconfigured, NotThere, PlaceError, Unreachable
-from blocks.lake import Lake
+from blocks.lake import Lake, address, code_of
 from tests.servers import S3, free_port
 
 NAME = "with space, línea\nnueva, 日本, %2e, 😀"
@@ -238,6 +240,21 @@ def wrong(lake: Lake, expected: type[PlaceError], words: str) -> None:
     with pytest.raises(expected, match=words) as caught:
         lake.check()
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_checksum_is_signed_instead_of_the_bytes_and_compared_with_them(s3_lake: Lake) -> None:
+    signed = []
+    client, place = s3_lake.client(), address(s3_lake.path("a"))
+    client.meta.events.register("before-send.s3", lambda request, **_: signed.append(request.headers))
+    right, wrong = (base64.b64encode(hashlib.sha256(data).digest()).decode() for data in (b"inlet", b"other"))
+    s3_lake.ask("put_object", **place, Body=b"inlet", ChecksumSHA256=right)
+    s3_lake.ask("put_object", **place, Body=b"inlet")
+    said = [headers["X-Amz-Content-SHA256"] for headers in signed]
+    assert said == [b"UNSIGNED-PAYLOAD", hashlib.sha256(b"inlet").hexdigest().encode()]
+    assert b"x-amz-checksum-sha256" in signed[0]["Authorization"]
+    with pytest.raises(OSError, match="BadDigest") as refused:
+        s3_lake.ask("put_object", **place, Body=b"inlet", ChecksumSHA256=wrong)
+    assert code_of(refused.value) == "BadDigest"
 
 
 def test_no_catalog_on_s3(s3_lake: Lake) -> None:

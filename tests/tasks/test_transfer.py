@@ -3,6 +3,8 @@
 import hashlib
 import io
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -304,3 +306,12 @@ def test_what_is_too_old_to_go_on_with_is_sent_again(
     landed = land(drop, outside, lake, "run-00000002")
     assert landed.files[0].sha256 == hashlib.sha256(b"olleh").hexdigest()
     assert_right(lake, landed)
+
+
+def test_a_transfer_starts_without_what_only_tables_and_readers_need() -> None:
+    """Each of these takes 0.2 s or more to load; those of Prefect's own stay."""
+    heavy = {"numpy", "pandas", "pyarrow", "pyiceberg", "pyspark", "s3fs", "sqlalchemy"}
+    script = "import sys, tasks.transfer, blocks.sftp, blocks.http; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert "tasks.transfer" in said.split()
+    assert not heavy & set(said.split())
