@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple, cast
 
 import fsspec
 import pyarrow as pa
@@ -11,8 +13,8 @@ from pydantic import BaseModel
 
 from spark.errors import CountMismatch, DataError
 from spark.names import normalise
-from spark.parts import DataFile, Part, Piece, Rejected
-from spark.readers import Reader
+from spark.parts import PART, DataFile, Part, Piece, Rejected, StagedFile
+from spark.readers.base import SPECIAL, FileReader, Reader, cuts
 from spark.writer import ParquetWriter
 
 REJECTED = pa.schema(
@@ -59,25 +61,36 @@ class Converted(BaseModel, frozen=True):
         )
 
 
-def raw_schema(columns: Sequence[str]) -> pa.Schema:
-    """Columns of a `raw` table of a text format: `_drop`, `_file`, `_record`, then the file's, all strings.
+def raw_schema(columns: Sequence[str] | pa.Schema) -> pa.Schema:
+    """Columns of a `raw` table: `_drop`, `_file`, `_record`, then the file's, strings where only names are given.
 
-    The name that a column has in the file is its field's `doc`, which Iceberg shows as the column's comment.
+    The name that a column has in the file, with its label where it has one, is its field's `doc`, which Iceberg shows
+    as the column's comment; `name` is it alone. `_special`, a reader's own, keeps its name.
     """
     own = [pa.field("_drop", pa.string()), pa.field("_file", pa.string()), pa.field("_record", pa.int64())]
+    fields = columns if isinstance(columns, pa.Schema) else [pa.field(name, pa.string()) for name in columns]
     return pa.schema(
-        own
-        + [
-            pa.field(name, pa.string(), metadata={"doc": original})
-            for name, original in zip(normalise(columns), columns, strict=True)
-        ]
+        own + [_raw_field(field, name) for field, name in zip(fields, _in_lake([f.name for f in fields]), strict=True)]
     )
+
+
+def _raw_field(field: pa.Field, name: str) -> pa.Field:
+    said = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+    doc = f"{field.name}: {said['doc']}" if said.get("doc") else field.name
+    return pa.field(name, field.type, metadata={**said, "doc": doc, "name": field.name})
+
+
+def _in_lake(columns: Sequence[str]) -> tuple[str, ...]:
+    """The names that a file's columns, and behind them its reader's own, have in the lake."""
+    if columns and columns[-1] == SPECIAL:
+        return (*normalise(columns[:-1]), SPECIAL)
+    return normalise(columns)
 
 
 class Target(BaseModel, frozen=True):
     """Whose records are converted and where they go: `rows` and `rejects` are folders, URLs or paths of the `fs` given.
 
-    `columns` are the file's own names.
+    `columns` are the file's own names, where its format can be cut.
     """
 
     drop: str
@@ -131,17 +144,110 @@ def convert_parts(
     return convert_pieces(_pieces(parts, to.columns, fs), reader, to, fs)
 
 
+class Rows(BaseModel, frozen=True):
+    """What one task converts of a file that is staged whole: some of its reader's spans."""
+
+    part: Part
+    spans: tuple[tuple[int, ...], ...]
+
+
+class Split(NamedTuple):
+    """How a staged file is converted: the schema of its rows in Raw, the records in it, and a share for each task.
+
+    `records` is the cutter's count, or what the file's own header says; None where neither knows.
+    """
+
+    schema: pa.Schema
+    records: int | None
+    shares: Sequence[Sequence[Part] | Rows]
+
+
+def split(file: StagedFile, reader: Reader | FileReader, tasks: int, fs: fsspec.AbstractFileSystem) -> Split:
+    """Share a staged file out among `tasks` that run at once; raises what the reader raises, naming the file."""
+    if cuts(reader):
+        counts = [part.records for part in file.parts]
+        known = sum(count for count in counts if count is not None) if None not in counts else None
+        return Split(raw_schema(file.columns), known, grouped(file.parts, tasks))
+    (part,) = file.parts
+    with _named(file.file), fs.open(part.path, "rb") as stream:
+        described = reader.describe(stream)
+        shares = max(tasks, -(-part.bytes // (GROUP * PART)))
+        spans = reader.spans(stream, max(1, -(-described.rows // shares)))
+    schema = raw_schema(described.schema.remove(described.schema.get_field_index("_record")))
+    return Split(schema, described.rows, [Rows(part=part, spans=(tuple(span),)) for span in spans])
+
+
+def read_whole(
+    stream: BinaryIO, reader: FileReader, file: str, spans: Sequence[tuple[int, ...]] = ((),)
+) -> tuple[pa.Schema, Iterator[pa.Table]]:
+    """The schema in Raw of a file that can be sought in, and its rows, of some spans or all, under the lake's names.
+
+    `_record` comes first. Raises what the reader raises, naming the file.
+    """
+    with _named(file):
+        described = reader.describe(stream).schema
+    schema = raw_schema(described.remove(described.get_field_index("_record")))
+
+    def tables() -> Iterator[pa.Table]:
+        with _named(file):
+            for span in spans:
+                for batch in reader.batches(stream, *span):
+                    yield pa.Table.from_batches([batch]).rename_columns(["_record", *schema.names[3:]])
+
+    return schema, tables()
+
+
+def convert_rows(rows: Rows, reader: FileReader, to: Target, fs: fsspec.AbstractFileSystem | None = None) -> Converted:
+    """Convert spans of a file that is staged whole; raises what `read_whole` raises."""
+    done = 0
+    nulls: Counter[str] = Counter()
+    with fs.open(rows.part.path, "rb") if fs else fsspec.open(rows.part.path, "rb") as stream:
+        schema, tables = read_whole(stream, reader, to.file, rows.spans)
+        with ParquetWriter(to.rows, schema, fs) as writer:
+            for table in tables:
+                writer.write(with_constants(table, {"_drop": to.drop, "_file": to.file}))
+                done += table.num_rows
+                nulls.update({name: table[name].null_count for name in table.column_names[1:]})
+            return Converted(files=tuple(writer.close()), records=done, rows=done, nulls=dict(nulls))
+
+
+def convert_share(
+    share: Sequence[Part] | Rows, reader: Reader | FileReader, to: Target, fs: fsspec.AbstractFileSystem | None = None
+) -> Converted:
+    """Convert one task's share of a file: the function that a thread or an executor runs."""
+    if isinstance(share, Rows):
+        return convert_rows(share, cast(FileReader, reader), to, fs)
+    return convert_parts(share, cast(Reader, reader), to, fs)
+
+
 def convert_file(
-    parts: Sequence[Part], reader: Reader, to: Target, fs: fsspec.AbstractFileSystem, cores: int
+    split: Split, reader: Reader | FileReader, to: Target, fs: fsspec.AbstractFileSystem, cores: int
 ) -> Converted:
     """Convert one staged file in this process on `cores` threads; C++ parses, so the interpreter is free meanwhile."""
     with ThreadPoolExecutor(cores) as pool:
-        tasks = [pool.submit(convert_parts, group, reader, to, fs) for group in grouped(parts, cores)]
+        tasks = [pool.submit(convert_share, share, reader, to, fs) for share in split.shares]
         try:
-            return sum((task.result() for task in tasks), Converted())
+            return total([task.result() for task in tasks], split, to.file)
         finally:
             for task in tasks:
                 task.cancel()
+
+
+def total(done: Iterable[Converted], split: Split, file: str) -> Converted:
+    """What all shares of a file came to; raises `CountMismatch` where that is not the records in it."""
+    whole = sum(done, Converted())
+    if split.records is not None and whole.records != split.records:
+        raise CountMismatch(f"{file}: {split.records:,} records are in it, but {whole.records:,} came out")
+    return whole
+
+
+@contextmanager
+def _named(file: str) -> Iterator[None]:
+    """Let errors of a reader, which knows no names, name the file."""
+    try:
+        yield
+    except DataError as error:
+        raise error if file in error.what else type(error)(f"{file}: {error.what}") from error
 
 
 def grouped(parts: Sequence[Part], cores: int) -> list[Sequence[Part]]:

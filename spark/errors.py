@@ -48,7 +48,7 @@ class Damaged(DataError):
 class Undecryptable(DataError):
     """No key fits, or the integrity check failed."""
 
-    todo = "Check the PGP key block against the key the party encrypts to; nothing of it was kept"
+    todo = "Check the key or password block against what the party encrypts with; nothing of it was kept"
 
 
 class Unsafe(DataError):

@@ -24,8 +24,9 @@ class Piece(BaseModel, frozen=True):
 
     `data` holds whole records without the header; `offset` is where it begins in the file's plaintext, in bytes;
     `first_record` is the ordinal, from 1, of its first record; `records` is the cutter's own count, `bad` ones
-    included, or None where the format knows no cutting and the piece is the whole file. All pieces' `data` together,
-    behind the byte order mark and the header, are the file.
+    included, or None where the format knows no cutting and the piece is the whole file. All pieces' `data` together are
+    what stands in the file between its header (or what else comes before the first record) and its footer: the same
+    bytes, or their UTF-8 where ASCII bytes are not what they seem, as in UTF-16. `offset` is the file's in both cases.
     """
 
     data: bytes

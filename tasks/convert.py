@@ -1,15 +1,28 @@
 """convert: staged parts to Raw, lossless, what does not parse kept beside it."""
 
 import os
+from collections.abc import Sequence
 
+import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel
 
-from spark.convert import REJECTED, Converted, Target, convert_file, convert_parts, grouped, raw_schema
+from spark.convert import (
+    REJECTED,
+    Converted,
+    Rows,
+    Split,
+    Target,
+    convert_file,
+    convert_share,
+    raw_schema,
+    split,
+    total,
+)
 from spark.errors import Miscounted, TooManyRejected
-from spark.parts import StagedFile
-from spark.readers import Reader
+from spark.parts import Part, StagedFile
+from spark.readers import AnyReader, Fixed
 from spark.session import session
 from spark.tables import Mark
 from tasks.retrying import RETRY
@@ -56,8 +69,9 @@ def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM) -> None:
     """
     source, drop = run.source, parts.drop
     by_file = {name: _dataset(files, name, drop, run, spark_from) for name, files in parts.datasets.items()}
-    _count(drop, [counted for files in by_file.values() for counted in files])
-    done = {name: sum((converted for _, converted in files), Converted()) for name, files in by_file.items()}
+    _count(drop, [(file, converted) for files in by_file.values() for file, converted, _ in files])
+    done = {name: sum((converted for _, converted, _ in files), Converted()) for name, files in by_file.items()}
+    schemas = {name: pa.unify_schemas([schema for _, _, schema in files]) for name, files in by_file.items()}
     for name, converted in done.items():
         if converted.rejected > source.reject_limit * converted.records:
             reasons = ", ".join(f"{n:,} × {reason}" for reason, n in converted.reasons.items())
@@ -75,10 +89,9 @@ def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM) -> None:
             nulls=converted.nulls,
         )
         here = {"_drop": drop.key}
-        columns = parts.datasets[name][0].columns if name in done else ()
         rejected, raw = source.table("rejected", name), source.table("raw", name)
         run.tables.replace(rejected, REJECTED, here, converted.rejects, mark=("drop", drop.key, mark))
-        run.tables.replace(raw, raw_schema(columns), here, converted.files, mark=("drop", drop.key, mark))
+        run.tables.replace(raw, schemas.get(name, raw_schema([])), here, converted.files, mark=("drop", drop.key, mark))
 
 
 def committed(drop: Drop, fingerprint: str, run: Run) -> Raw:
@@ -109,26 +122,41 @@ def _count(drop: Drop, files: list[tuple[str, Converted]]) -> None:
 
 def _dataset(
     files: tuple[StagedFile, ...], name: str, drop: Drop, run: Run, spark_from: int
-) -> list[tuple[str, Converted]]:
-    """What became of each plain file."""
+) -> list[tuple[str, Converted, pa.Schema]]:
+    """What became of each plain file, and the schema of its rows."""
     reader = run.source.datasets[name].reader
+    if isinstance(reader, Fixed):
+        reader = reader.of(drop.as_of.year)
     folders = [run.tables.folder(run.source.table(zone, name)) for zone in ("raw", "rejected")]
+    cores = os.cpu_count() or 1
     done = []
     for staged in files:
         to = Target(drop=drop.key, file=staged.file, columns=staged.columns, rows=folders[0], rejects=folders[1])
         if sum(part.bytes for part in staged.parts) >= spark_from:
-            converted = _on_spark(staged, reader, to, run)
+            context = session(run.lake.environment()).sparkContext
+            shares = split(staged, reader, context.defaultParallelism, run.lake.fs())
+            converted = _on_spark(shares, reader, to, run)
         else:
-            converted = convert_file(staged.parts, reader, to, run.lake.fs(), os.cpu_count() or 1)
-        done.append((staged.file, converted))
+            shares = split(staged, reader, cores, run.lake.fs())
+            converted = convert_file(shares, reader, to, run.lake.fs(), cores)
+        done.append((staged.file, converted, shares.schema))
     return done
 
 
-def _on_spark(staged: StagedFile, reader: Reader, to: Target, run: Run) -> Converted:
+def _on_spark(file: Split, reader: AnyReader, to: Target, run: Run) -> Converted:
     """The same function, shipped to where Spark has cores; only what comes back from this one collect counts."""
     context = session(run.lake.environment()).sparkContext
-    groups = grouped(staged.parts, context.defaultParallelism)
-    root = run.lake.fs().unstrip_protocol
-    urls = [[part.model_copy(update={"path": root(part.path)}) for part in group] for group in groups]
-    results = context.parallelize(urls, len(urls)).map(lambda group: convert_parts(group, reader, to)).collect()
-    return sum(results, Converted())
+    shares = [_by_url(share, run) for share in file.shares]
+    results = context.parallelize(shares, len(shares)).map(lambda share: convert_share(share, reader, to)).collect()
+    return total(results, file, to.file)
+
+
+def _by_url(share: Sequence[Part] | Rows, run: Run) -> Sequence[Part] | Rows:
+    """A share whose parts an executor finds without the lake's block."""
+
+    def found(part: Part) -> Part:
+        return part.model_copy(update={"path": run.lake.fs().unstrip_protocol(part.path)})
+
+    if isinstance(share, Rows):
+        return share.model_copy(update={"part": found(share.part)})
+    return [found(part) for part in share]

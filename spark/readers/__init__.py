@@ -1,10 +1,29 @@
 """How a format's bytes become Arrow, and where its stream may be cut: one small typed object a format."""
 
-from spark.readers.base import Reader
+from spark.readers.base import FileReader, Reader, cuts
 from spark.readers.csv import Csv
 from spark.readers.excel import Excel
+from spark.readers.fixed import Fixed, Span
+from spark.readers.layouts import Field, Layout
+from spark.readers.sas import Sas
 
-READERS: dict[str, type[Csv] | type[Excel]] = {"csv": Csv, "excel": Excel}
+AnyReader = Csv | Excel | Fixed | Sas
+"""What a dataset may be read by."""
+
+READERS: dict[str, type[Csv] | type[Excel] | type[Sas]] = {"csv": Csv, "excel": Excel, "sas": Sas}
 """Readers by the name that the command line uses."""
 
-__all__ = ["READERS", "Csv", "Excel", "Reader"]
+__all__ = [
+    "READERS",
+    "AnyReader",
+    "Csv",
+    "Excel",
+    "Field",
+    "FileReader",
+    "Fixed",
+    "Layout",
+    "Reader",
+    "Sas",
+    "Span",
+    "cuts",
+]

@@ -1,11 +1,16 @@
 """What every reader can do."""
 
-from collections.abc import Iterator
-from typing import BinaryIO, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+from typing_extensions import TypeIs
 
 from spark.parts import PART, Piece, Rejected
+
+Ordinals = npt.NDArray[np.int64]
 
 
 class Reader(Protocol):
@@ -22,3 +27,67 @@ class Reader(Protocol):
         Rows plus rejected are the piece's records.
         """
         ...
+
+
+class Description(Protocol):
+    """What a file says before its rows are read: the schema of the batches, `_record` first, and how many rows."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns under the file's names, `_special`, if the reader has it, last."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """As the file's header counts them."""
+        ...
+
+
+class FileReader(Protocol):
+    """A format that is sought in, with types of its own: its files are staged whole."""
+
+    def describe(self, file: BinaryIO) -> Description:
+        """Read what stands before the rows."""
+        ...
+
+    def spans(self, file: BinaryIO, rows: int) -> Sequence[tuple[int, ...]]:
+        """The file's rows in consecutive ranges of at least `rows`, for workers side by side."""
+        ...
+
+    def batches(self, file: BinaryIO, *span: Any, **options: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401
+        """The rows of one span in batches of bounded size, `_record` (int64, ordinal from 1) first."""
+        ...
+
+
+SPECIAL = "_special"
+"""A reader's own column, which keeps what a cell's type cannot hold: a map from column to text."""
+
+
+def cuts(reader: Reader | FileReader) -> TypeIs[Reader]:
+    """Whether a reader's format can be cut; else its files are staged whole, for it to seek in."""
+    return hasattr(reader, "cut")
+
+
+def without_bad(piece: Piece, encoding: str = "utf-8") -> tuple[bytes, Ordinals, list[Rejected]]:
+    """The piece's data without the spans that its cutter refuses, the ordinal of each record left, and those refused.
+
+    Their text is what this piece holds of them, bytes that are not `encoding` written with a backslash.
+    """
+    ordinals = np.arange(piece.first_record, piece.first_record + (piece.records or 0), dtype=np.int64)
+    if not piece.bad:
+        return piece.data, ordinals, []
+    good, at = [], 0
+    for bad in piece.bad:
+        good.append(piece.data[at : bad.start])
+        at = bad.start + bad.length
+    good.append(piece.data[at:])
+    rejected = [
+        Rejected(
+            record=bad.record,
+            reason=bad.reason,
+            text=piece.data[bad.start : bad.start + bad.length].decode(encoding, "backslashreplace"),
+        )
+        for bad in piece.bad
+        if bad.record is not None
+    ]
+    return b"".join(good), np.setdiff1d(ordinals, [r.record for r in rejected], assume_unique=True), rejected

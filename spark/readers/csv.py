@@ -1,191 +1,328 @@
 """Delimited text: cut at record ends, parsed by Arrow's C++ reader, kept as strings."""
 
-import csv
-import io
-from collections.abc import Callable, Iterator
-from itertools import pairwise
-from typing import BinaryIO
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import pairwise, zip_longest
+from typing import BinaryIO, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
-from spark.cut import Records, lines
-from spark.errors import CountMismatch, Unreadable
+from spark.cutting import (
+    MAX_RECORD,
+    Dialect,
+    LineEnd,
+    Plain,
+    Records,
+    canonical,
+    holds_ascii,
+    is_utf8,
+    unused,
+)
+from spark.errors import CountMismatch
 from spark.parts import PART, Piece, Rejected
+from spark.readers.base import Ordinals, without_bad
 
 _BOM = b"\xef\xbb\xbf"
-_BLOCK = 8 * 1024 * 1024
+_BLOCK = 8 * 1024 * 1024  # how much Arrow parses at once
 _ASCII = r"^[\x01-\x09\x0b\x0c\x0e-\x7f]$"  # one byte in the file, and no line end
+_NO_LINE_END = r"^[^\r\n]+$"
 
-Ordinals = npt.NDArray[np.int64]
+Parsed = tuple[pa.Table, list[Rejected]]
 
 
 class Csv(BaseModel, frozen=True, extra="forbid"):
     """A delimited text format.
 
-    Bare empty is null, quoted empty is "". Line ends are LF or CRLF; blank lines are no records. A record with another
-    number of fields than the header is rejected. A line whose bytes are not `encoding` is decoded as `fallback` where
-    one is given; otherwise its record is rejected.
+    Bare empty is null, quoted empty is "". A quote opens only at the start of a field; elsewhere it is data. Blank
+    lines are no records, nor are lines that begin with `comment`. A record with another number of fields than the
+    header is rejected, and so is one longer than `max_record` bytes or left within its quotes by the end of the file.
+
+    - `delimiter`: one character or several
+    - `escape`: makes the next character data, in quotes and outside; beside it a doubled quote is one quote as well
+    - `line_end`: `any` of LF, CRLF and CR; where one of them is data outside quotes, what a line does end by: `lf` (LF
+      or CRLF), `crlf`, `cr`
+    - `skip`: lines above the header, whatever they hold; `footer`: records at the end that are none, as a trailer
+    - `header`: rows that hold names; of several, a column's cells are joined by a blank, empty ones left out
+    - `columns`: names in place of the header's
+    - `encoding`: UTF-8, unless a byte order mark says UTF-16 or UTF-32; or any that Python knows
+    - `fallback`: how a line is decoded whose bytes are not `encoding`; without one its record is rejected
     """
 
-    delimiter: str = Field(default=",", pattern=_ASCII)
+    delimiter: str = Field(default=",", max_length=16, pattern=_NO_LINE_END)
     quote: str | None = Field(default='"', pattern=_ASCII)
-    header: bool = True
+    escape: str | None = Field(default=None, pattern=_ASCII)
+    comment: str | None = Field(default=None, max_length=16, pattern=_NO_LINE_END)
+    line_end: LineEnd = "any"
+    skip: int = Field(default=0, ge=0)
+    header: bool | int = Field(default=True, ge=0)
+    footer: int = Field(default=0, ge=0)
     columns: tuple[str, ...] = ()
     encoding: str = "utf-8"
     fallback: str | None = None
+    max_record: int = Field(default=MAX_RECORD, gt=0, le=1024**3)
 
     @field_validator("encoding", "fallback")
     @classmethod
-    def _holds_ascii(cls, name: str | None) -> str | None:
-        """Records are cut, and fields found, by ASCII bytes: no UTF-16."""
-        ascii_ = bytes(range(128))
+    def _is_known(cls, name: str | None) -> str | None:
         try:
-            fits = name is None or ascii_.decode(name) == ascii_.decode()
-        except (LookupError, UnicodeError):
-            fits = False
-        if not fits:
-            raise ValueError(f"{name!r} is no encoding that holds ASCII as it is")
+            if name is not None:
+                "".encode(canonical(name))  # there are codecs that are not for text
+        except LookupError:
+            raise ValueError(f"{name!r} is no text encoding that Python knows") from None
         return name
 
+    @model_validator(mode="after")
+    def _can_be_told_apart(self) -> Self:
+        if len(self.delimiter) > 1 and self.escape:
+            raise ValueError("an escape needs a delimiter of one character")
+        specials = [self.delimiter, self.quote, self.escape]
+        if any(one and other and (one in other) for i, one in enumerate(specials) for other in specials[:i]):
+            raise ValueError("delimiter, quote and escape must differ")
+        if self.quote and self.quote in self.delimiter:
+            raise ValueError("a delimiter cannot hold the quote")
+        if self.fallback and not (holds_ascii(canonical(self.encoding)) and holds_ascii(canonical(self.fallback))):
+            raise ValueError("a fallback is for encodings that hold ASCII as it is, and must be one")
+        try:
+            self._dialect(self._cut_encoding)
+        except UnicodeEncodeError:
+            raise ValueError(f"delimiter or comment cannot be written in {self.encoding}") from None
+        return self
+
     def cut(self, stream: BinaryIO, size: int = PART) -> Iterator[Piece]:
-        """See `Reader.cut`. Raises `Unreadable` where a record does not end, as after a quote left open.
+        """See `Reader.cut`. Raises `Unreadable` where the header does not end, or `encoding` cannot be the file's.
 
-        Lines that end by CR alone would all be the header's: then too.
+        A piece's data are bytes of the file; of one whose encoding does not hold ASCII as it is, as UTF-16, they are
+        its UTF-8. Offsets are always the file's.
         """
-        records = Records(stream, self._quote_byte)
-        records.skip(_BOM)
-        columns = self.columns
-        if self.header:
-            header = self._fields(records.one())
-            columns = next(header, ())
-            if next(header, None):
-                raise Unreadable("the header holds a bare CR; lines must end by LF or CRLF")
-        first = 1
-        while True:
-            offset = records.offset
-            data, count = records.take(size)
-            if not data and first > 1:
-                return
-            if not columns and data:
-                columns = tuple(f"column_{i + 1}" for i in range(len(next(self._fields(data), ()))))
-            yield Piece(data=data, offset=offset, first_record=first, records=count, columns=self.columns or columns)
-            if not data:
-                return
-            first += count
+        plain = Plain(stream, self.encoding)
+        encoding = "utf-8" if plain.recoded else self._cut_encoding
+        records = Records(plain, self._dialect(encoding), self.max_record)
+        for _ in range(self.skip):
+            records.line()
+        rows = [self._names(records.one(), encoding) for _ in range(int(self.header))]
+        columns = tuple(" ".join(filter(None, cells)) for cells in zip_longest(*rows, fillvalue=""))
+        if not self.header and not self.columns:
+            columns = tuple(f"column_{i + 1}" for i in range(len(self._names(records.peek(), encoding))))
+        yield from records.pieces(size, self.columns or columns, self.footer)
 
-    def read(self, piece: Piece) -> tuple[pa.Table, list[Rejected]]:
-        """See `Reader.read`. Raises `Unreadable`; `CountMismatch` where Arrow and the cutter count differently."""
-        data, ordinals, rejected = self._as_utf8(piece)
+    def read(self, piece: Piece) -> Parsed:
+        """See `Reader.read`. What Arrow cannot read, or reads otherwise than it was cut, is read record by record.
+
+        Raises `CountMismatch` where a piece does not hold the records that its cutter counted.
+        """
+        data, ordinals, rejected = without_bad(piece, self._cut_encoding)
+        data, ordinals, undecodable = self._as_utf8(data, ordinals)
+        rejected += undecodable
+        comment = self._utf8.comment
+        if not (self._misreadable(data) or (comment and comment in data)):
+            table, rejects = self._at_once(data, ordinals, piece.columns)
+            return table, rejected + rejects
+        records = _split(data, self._utf8, len(ordinals))
+        slow = np.array([self._is_misread(record) for record in records], bool)
+        data = b"".join(record for record, is_slow in zip(records, slow, strict=True) if not is_slow)
+        table, rejects = self._at_once(data, ordinals[~slow], piece.columns)
+        few = [record for record, is_slow in zip(records, slow, strict=True) if is_slow]
+        more, more_rejects = self._by_record(few, ordinals[slow], piece.columns)
+        table = pa.concat_tables([table, more])
+        order = pc.sort_indices(table.column(0))  # by position, as the file may have a column `_record`, too
+        return table.take(order), rejected + rejects + more_rejects
+
+    def _at_once(self, data: bytes, ordinals: Ordinals, columns: tuple[str, ...]) -> Parsed:
+        """Parse records by Arrow, or one by one where it cannot."""
+        parsed = self._by_arrow(data, ordinals, columns)
+        return parsed or self._by_record(_split(data, self._utf8, len(ordinals)), ordinals, columns)
+
+    def _by_arrow(self, data: bytes, ordinals: Ordinals, columns: tuple[str, ...]) -> Parsed | None:
+        """Parse records at once; None where Arrow cannot, or counts otherwise than the cutter."""
+        names = [str(i) for i in range(len(columns))]  # positions, as a header may repeat a name
+        if not len(ordinals) and not data.strip(b"\r\n"):
+            return _table(ordinals, [pa.array([], pa.string())] * len(names), columns), []
+        if data.startswith(_BOM):
+            data = b"\n" + data  # within a file it is data, which Arrow would pass over
+        if not data.endswith(b"\n"):
+            data += b"\n"  # at the end of data Arrow takes a bare empty field after a quoted one for quoted
+        delimiter, stand_in = self.delimiter, None
+        if not (delimiter.isascii() and len(delimiter) == 1 and delimiter != "\0"):
+            stand_in = unused(data)
+            if stand_in is None:
+                return None
+            data = data.replace(self._utf8.delimiter, stand_in)
+            delimiter = stand_in.decode()
         wrong: list[pacsv.InvalidRow] = []
 
         def skip(row: pacsv.InvalidRow) -> str:
             wrong.append(row)
             return "skip"
 
-        table = self._parse(data, piece, skip)
+        for block in (_BLOCK, len(data) + 1):  # a record may be longer than the first
+            wrong.clear()
+            try:
+                table = pacsv.read_csv(
+                    pa.BufferReader(data),
+                    read_options=pacsv.ReadOptions(use_threads=False, block_size=block, column_names=names),
+                    parse_options=pacsv.ParseOptions(
+                        delimiter=delimiter,
+                        quote_char=self.quote or False,
+                        escape_char=self.escape or False,
+                        newlines_in_values=bool(self.quote or self.escape),
+                        invalid_row_handler=skip,
+                    ),
+                    convert_options=pacsv.ConvertOptions(
+                        check_utf8=False,  # made sure of in _as_utf8
+                        column_types=dict.fromkeys(names, pa.string()),
+                        strings_can_be_null=True,
+                        quoted_strings_can_be_null=False,
+                        null_values=[""],
+                    ),
+                )
+                break
+            except pa.ArrowInvalid:
+                continue
+        else:
+            return None
         if table.num_rows + len(wrong) != len(ordinals):
-            raise CountMismatch(
-                f"from record {piece.first_record:,} on: {len(ordinals):,} by the cutter's count,"
-                f" but {table.num_rows:,} parsed and {len(wrong):,} rejected"
-            )
-        rejected += [
+            return None
+        values, texts = table.columns, [row.text for row in wrong]
+        if stand_in:
+            values = [_replaced(column, delimiter, self.delimiter) for column in values]
+            texts = [text.replace(delimiter, self.delimiter) for text in texts]
+        rejected = [
             Rejected(
                 record=int(ordinals[row.number - 1]),
                 reason=f"{row.actual_columns} fields where {row.expected_columns} belong",
-                text=row.text,
+                text=text,
             )
-            for row in wrong
+            for row, text in zip(wrong, texts, strict=True)
         ]
-        kept = np.delete(ordinals, [row.number - 1 for row in wrong])
-        return table.add_column(0, "_record", pa.array(kept, pa.int64())), rejected
+        return _table(np.delete(ordinals, [row.number - 1 for row in wrong]), values, columns), rejected
 
-    def _parse(self, data: bytes, piece: Piece, skip: Callable[[pacsv.InvalidRow], str]) -> pa.Table:
-        names = [str(i) for i in range(len(piece.columns))]  # positions, as a header may repeat a name
-        if not data.strip(b"\r\n"):
-            empty = [pa.array([], pa.string())] * len(names)
-            return pa.table(empty, names=list(piece.columns))
-        if data.startswith(_BOM):
-            data = b"\n" + data  # within a file it is data, which Arrow would pass over
-        if not data.endswith(b"\n"):
-            data += b"\n"  # at the end of data Arrow takes a bare empty field after a quoted one for quoted
-        try:
-            table = pacsv.read_csv(
-                pa.BufferReader(data),
-                read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK, column_names=names),
-                parse_options=pacsv.ParseOptions(
-                    delimiter=self.delimiter,
-                    quote_char=self.quote or False,
-                    newlines_in_values=self.quote is not None,
-                    invalid_row_handler=skip,
-                ),
-                convert_options=pacsv.ConvertOptions(
-                    check_utf8=False,  # made sure of in _as_utf8
-                    column_types=dict.fromkeys(names, pa.string()),
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
-                    null_values=[""],
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            # Arrow's message quotes the data, which must not reach a log
-            raise Unreadable(f"Arrow cannot parse the records from {piece.first_record:,} on") from error
-        return table.rename_columns(list(piece.columns))
+    def _by_record(self, records: list[bytes], ordinals: Ordinals, columns: tuple[str, ...]) -> Parsed:
+        """Parse records one by one, slowly: each is a row, or rejected alone."""
+        rows: list[list[str | None]] = []
+        kept, rejected = [], []
+        for ordinal, record in zip(ordinals.tolist(), records, strict=True):
+            fields = self._utf8.split(record)
+            if fields is not None and len(fields) == len(columns):
+                kept.append(ordinal)
+                rows.append([field.value.decode() if field.value or field.quoted else None for field in fields])
+                continue
+            reason = f"{len(fields)} fields where {len(columns)} belong" if fields else "it ends within quotes"
+            text = self._utf8.bare(record).decode()
+            rejected.append(Rejected(record=ordinal, reason=reason, text=text))
+        values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+        return _table(np.array(kept, np.int64), [pa.array(column, pa.string()) for column in values], columns), rejected
 
-    def _as_utf8(self, piece: Piece) -> tuple[bytes, Ordinals, list[Rejected]]:
-        """The piece's records in UTF-8, the ordinal of each, and those that cannot be decoded."""
-        ordinals = np.arange(piece.first_record, piece.first_record + (piece.records or 0), dtype=np.int64)
-        if self.encoding == "utf-8" and _is_utf8(piece.data):
-            return piece.data, ordinals, []
-        found = lines(piece.data, self._quote_byte, final=True)
-        bounds = pairwise([0, *found.ends.tolist()])
-        records = [piece.data[a:b] for (a, b), filled in zip(bounds, found.filled, strict=True) if filled]
-        recoded = [self._recode(record) for record in records]
+    def _misreadable(self, data: bytes) -> bool:
+        """Whether Arrow would read a record otherwise than this dialect says.
+
+        To Arrow every bare CR and LF outside quotes ends a line, and an escape at the very end is nothing.
+        """
+        if self._utf8.escape and data.endswith(self._utf8.escape):
+            return True
+        pairs = data.count(b"\r\n") if self.line_end in {"lf", "crlf"} else 0
+        match self.line_end:
+            case "any":
+                return False
+            case "lf" if data.count(b"\r") == pairs:
+                return False
+            case "crlf" if data.count(b"\r") == data.count(b"\n") == pairs:
+                return False
+            case "cr" if b"\n" not in data:
+                return False
+        if self._utf8.bare(data[-2:]).endswith((b"\r", b"\n")):
+            return True
+        arrows = replace(self._utf8, line_end="any")
+        return not np.array_equal(self._utf8.ends(data, final=True).ends, arrows.ends(data, final=True).ends)
+
+    def _is_misread(self, record: bytes) -> bool:
+        """Whether one record may be; a bare CR or LF may stand in quotes, which is as well."""
+        bare = self._utf8.bare(record)
+        bare_end = self.line_end != "any" and (b"\r" in bare or b"\n" in bare)
+        return bare_end or (self._utf8.escape is not None and bare.endswith(self._utf8.escape))
+
+    def _as_utf8(self, data: bytes, ordinals: Ordinals) -> tuple[bytes, Ordinals, list[Rejected]]:
+        """The records in UTF-8, the ordinal of each, and those that cannot be decoded."""
+        encoding = self._cut_encoding
+        if encoding == "utf-8" and is_utf8(data):
+            return data, ordinals, []
+        if encoding != "utf-8":
+            try:
+                return data.decode(encoding).encode(), ordinals, []
+            except UnicodeDecodeError:
+                pass
+        records = _split(data, self._dialect(encoding), len(ordinals))
+        recoded = [self._recoded(record, encoding) for record in records]
         good = np.array([record is not None for record in recoded], bool)
         rejected = [
             Rejected(
                 record=int(ordinals[i]),
                 reason=f"not {self.encoding}",
-                text=records[i].decode(self.encoding, "backslashreplace"),
+                text=records[i].decode(encoding, "backslashreplace"),
             )
             for i in np.flatnonzero(~good)
         ]
         return b"".join(record for record in recoded if record is not None), ordinals[good], rejected
 
-    def _recode(self, record: bytes) -> bytes | None:
+    def _recoded(self, record: bytes, encoding: str) -> bytes | None:
         """The record in UTF-8, each of its lines by `encoding` or else `fallback`; None where neither fits."""
         try:
-            return record.decode(self.encoding).encode()
+            return record.decode(encoding).encode()
         except UnicodeDecodeError:
             if not self.fallback:
                 return None
         try:
-            lines_ = record.split(b"\n")
-            return b"\n".join(_decoded(line, self.encoding, self.fallback).encode() for line in lines_)
+            return b"\n".join(_decoded(line, encoding, self.fallback).encode() for line in record.split(b"\n"))
         except UnicodeDecodeError:
             return None
 
-    def _fields(self, data: bytes) -> Iterator[tuple[str, ...]]:
-        """The fields of each record in `data` that is not blank."""
-        recoded = self._recode(data)
-        text = recoded.decode() if recoded is not None else data.decode(self.encoding, "replace")
-        reader = csv.reader(
-            io.StringIO(text, newline=""),
-            delimiter=self.delimiter,
-            quotechar=self.quote or None,
-            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
-        )
-        try:
-            yield from (tuple(row) for row in reader if row)
-        except csv.Error as error:
-            raise Unreadable(f"the first record cannot be parsed: {error}") from error
+    def _names(self, record: bytes, encoding: str) -> tuple[str, ...]:
+        """The fields of a header, or of a record that stands for one."""
+        if not record:
+            return ()
+        recoded = self._recoded(record, encoding)
+        text = recoded if recoded is not None else record.decode(encoding, "replace").encode()
+        return tuple(field.value.decode() for field in self._utf8.split(text) or ())
 
     @property
-    def _quote_byte(self) -> int | None:
-        return ord(self.quote) if self.quote else None
+    def _cut_encoding(self) -> str:
+        """What the bytes of pieces are in."""
+        encoding = canonical(self.encoding)
+        return encoding if holds_ascii(encoding) else "utf-8"
+
+    @cached_property
+    def _utf8(self) -> Dialect:
+        return self._dialect("utf-8")
+
+    def _dialect(self, encoding: str) -> Dialect:
+        return Dialect(
+            delimiter=self.delimiter.encode(encoding),
+            quote=self.quote.encode() if self.quote else None,
+            escape=self.escape.encode() if self.escape else None,
+            comment=self.comment.encode(encoding) if self.comment else None,
+            line_end=self.line_end,
+        )
+
+
+def _split(data: bytes, dialect: Dialect, records: int) -> list[bytes]:
+    """Each record in `data`, with its line end. Raises `CountMismatch` where they are not as many as were cut."""
+    found = dialect.ends(data, final=True)
+    if found.records != records:
+        raise CountMismatch(f"{records:,} records were cut, but {found.records:,} are found")
+    spans = zip(pairwise([0, *found.ends.tolist()]), found.filled.tolist(), strict=True)
+    return [data[start:end] for (start, end), filled in spans if filled]
+
+
+def _table(ordinals: Ordinals, values: Sequence[pa.Array | pa.ChunkedArray], columns: Sequence[str]) -> pa.Table:
+    return pa.table([pa.array(ordinals, pa.int64()), *values], names=["_record", *columns])
+
+
+def _replaced(column: pa.ChunkedArray, old: str, new: str) -> pa.ChunkedArray:
+    return pc.replace_substring(column, old, new) if pc.any(pc.match_substring(column, old)).as_py() else column
 
 
 def _decoded(line: bytes, encoding: str, fallback: str) -> str:
@@ -193,13 +330,3 @@ def _decoded(line: bytes, encoding: str, fallback: str) -> str:
         return line.decode(encoding)
     except UnicodeDecodeError:
         return line.decode(fallback)
-
-
-def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

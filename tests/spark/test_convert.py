@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from bench.synthetic.nppes import Delivery, main_csv
-from spark.convert import Converted, Target, convert_file, convert_parts, grouped, raw_schema
+from spark.convert import Converted, Target, convert_file, convert_parts, grouped, raw_schema, split
 from spark.errors import CountMismatch
 from spark.names import normalise
 from spark.parts import DataFile, Part, StagedFile
@@ -75,7 +75,9 @@ def read(files: Sequence[DataFile]) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def converted(dirty: Dirty, tmp_path_factory: pytest.TempPathFactory) -> Converted:
-    return convert_file(dirty.staged.parts, READER, target(dirty, tmp_path_factory.mktemp("one")), FS, 1)
+    return convert_file(
+        split(dirty.staged, READER, 1, FS), READER, target(dirty, tmp_path_factory.mktemp("one")), FS, 1
+    )
 
 
 def test_counts_are_what_the_generator_says(dirty: Dirty, converted: Converted) -> None:
@@ -121,7 +123,7 @@ def same(one: Converted, other: Converted) -> None:
 
 
 def test_two_cores_give_the_same_rows(dirty: Dirty, converted: Converted, tmp_path: Path) -> None:
-    two = convert_file(dirty.staged.parts, READER, target(dirty, tmp_path), FS, 2)
+    two = convert_file(split(dirty.staged, READER, 2, FS), READER, target(dirty, tmp_path), FS, 2)
     assert len(two.files) > len(converted.files) or len(two.files) == len(grouped(dirty.staged.parts, 2))
     same(converted, two)
 
@@ -144,8 +146,9 @@ def _tampered(parts: Sequence[Part], position: int, by: int) -> list[Part]:
 @pytest.mark.parametrize("cores", [1, 2])
 def test_a_count_that_is_not_the_cutters_is_found(dirty: Dirty, by: int, cores: int, tmp_path: Path) -> None:
     parts = _tampered(dirty.staged.parts, 3, by)
+    staged = dirty.staged.model_copy(update={"parts": tuple(parts)})
     with pytest.raises(CountMismatch, match=rf"^npidata.csv, part at byte {parts[3].offset:,}: "):
-        convert_file(parts, READER, target(dirty, tmp_path), FS, cores)
+        convert_file(split(staged, READER, cores, FS), READER, target(dirty, tmp_path), FS, cores)
 
 
 def test_a_failed_conversion_leaves_no_file_of_its_own(dirty: Dirty, tmp_path: Path) -> None:
@@ -173,5 +176,5 @@ def test_the_names_of_the_file_are_the_docs_of_the_columns() -> None:
 def test_a_file_without_records_makes_no_data_file(data: bytes, tmp_path: Path) -> None:
     staged = stage(data, "x.csv", READER, tmp_path / "parts", 100)
     to = Target(drop="d", file="x.csv", columns=staged.columns, rows=f"{tmp_path}/r", rejects=f"{tmp_path}/j")
-    done = convert_file(staged.parts, READER, to, FS, 2)
+    done = convert_file(split(staged, READER, 2, FS), READER, to, FS, 2)
     assert (done.records, done.rows, done.files, done.rejects) == (0, 0, (), ())

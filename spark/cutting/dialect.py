@@ -1,0 +1,354 @@
+"""Where delimited records end, by the rules of Arrow's CSV parser.
+
+A quote opens only at the start of a field; inside quotes a doubled quote is one; behind the closing quote everything is
+literal up to the next delimiter or line end, and so is a quote within an unquoted field. Seen as a function of one bit,
+"inside quotes or not", a run of n adjacent quotes changes nothing where n is even; where n is odd it toggles the bit at
+the start of a field, and elsewhere it always leads outside. So the bit is the parity of toggles since the last such
+closing run, which numpy tells for a whole block at once.
+
+Where quotes are dense, most fields are quoted and hardly any quote is stray, the parity is computed 64 bytes a word, as
+simdjson does (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019, section 3.1), and is proved right by
+every opening quote standing at the start of a field.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from spark.cutting.bits import (
+    ONE,
+    TOP,
+    Bytes,
+    Flags,
+    Positions,
+    Words,
+    bits_at,
+    escaped,
+    lowest,
+    next_bits,
+    packed,
+    parity,
+    positions,
+)
+
+LineEnd = Literal["any", "lf", "crlf", "cr"]
+"""What ends a line: `any` of LF, CRLF and CR; `lf`: LF or CRLF; `crlf` or `cr`: that alone. The rest is data."""
+
+_LF, _CR = 10, 13
+_DENSE = 64
+"""Quotes are dense where more than one byte in so many is one; then words of bits are faster than positions."""
+
+_FEW = 100
+"""Stretches of literal quotes in a block that are taken out singly."""
+
+_ENDS = {"any": rb"\r\n|\n|\r", "lf": rb"\r?\n", "crlf": rb"\r\n", "cr": rb"\r"}
+
+
+class Ends(NamedTuple):
+    """Where records end in a block: one past each of their line ends; and which are records, not blank or comments.
+
+    `quoted`: the block ends within quotes.
+    """
+
+    ends: Positions
+    filled: Flags
+    quoted: bool
+
+    @property
+    def records(self) -> int:
+        """Number of records: lines that are neither blank nor comments."""
+        return int(np.count_nonzero(self.filled))
+
+
+class Field(NamedTuple):
+    """One field of a record, its quotes and escapes taken off."""
+
+    value: bytes
+    quoted: bool
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How records are told apart; all of it in bytes as they stand in the file. Without a quote lines are records."""
+
+    delimiter: bytes = b","
+    quote: bytes | None = b'"'
+    escape: bytes | None = None
+    comment: bytes | None = None
+    line_end: LineEnd = "any"
+
+    def ends(self, block: bytes, *, final: bool = False) -> Ends:
+        """Find the ends of records in a block that begins with a record; `final`: the end of the block is one too.
+
+        Without `final` a CR at the very end is not taken for a line end, as an LF may follow.
+        """
+        plain = self.comment is None or self.comment not in block
+        found = self._ends(block, final) if plain else self._ends_among_comments(block, final)
+        if not final or found.quoted or not len(block) or (len(found.ends) and found.ends[-1] == len(block)):
+            return found
+        start = int(found.ends[-1]) if len(found.ends) else 0
+        filled = bool(self.bare(block[start : start + 3])) and not (
+            self.comment and block.startswith(self.comment, start)
+        )
+        return Ends(np.append(found.ends, len(block)), np.append(found.filled, filled), False)
+
+    def lines(self, block: bytes) -> Iterator[tuple[int, int]]:
+        """Start and end of each line that ends in the block, whatever stands in quotes."""
+        start = 0
+        for match in self._line_end.finditer(block):
+            yield start, match.end()
+            start = match.end()
+
+    def bare(self, record: bytes) -> bytes:
+        """The record without its line end."""
+        match = self._last_line_end.search(record)
+        if match is None:
+            return record
+        bare = record[: match.start()]
+        if self.escape and (len(bare) - len(bare.rstrip(self.escape))) % 2:
+            lf_ends = len(match[0]) == 2 and self.line_end != "crlf"
+            return record[:-1] if lf_ends else record  # it is escaped
+        return bare
+
+    def split(self, record: bytes) -> list[Field] | None:
+        """The fields of one record, None where it ends within quotes. Slow: for single records."""
+        text = self.bare(record)
+        fields: list[Field] = []
+        at = 0
+        while True:
+            match = self._field.match(text, at)
+            if match is None:
+                return None
+            inside, outside = match["inside"], match["outside"]
+            value = _unescaped(outside, self._escaped)
+            if inside is not None:
+                value = _unescaped(inside, self._escaped_or_doubled) + value
+            fields.append(Field(value, inside is not None))
+            at = match.end()
+            if at == len(text):
+                return fields
+            at += len(self.delimiter)
+
+    def _ends(self, block: bytes, final: bool) -> Ends:
+        bytes_ = np.frombuffer(block, np.uint8)
+        escapes = self.escape is not None and self.escape in block
+        is_escaped = escaped(bytes_, ord(self.escape or b"\0"))[0] if escapes else None
+        newlines = self._newlines(bytes_, block, final)
+        if is_escaped is not None:
+            newlines = newlines[~is_escaped[newlines]]
+            if self.line_end == "crlf":
+                newlines = newlines[~is_escaped[newlines - 1]]
+        quoted = False
+        if self.quote and self.quote in block:
+            quotes = bytes_ == ord(self.quote)
+            behind = self.delimiters(block)  # what a field may start behind
+            if is_escaped is not None:
+                quotes &= ~is_escaped
+                behind &= ~is_escaped
+            behind[newlines] = True
+            inside, quoted = _inside(quotes, behind, newlines)
+            newlines = newlines[~inside]
+        ends = newlines + 1
+        return Ends(ends, ~_blank(bytes_, ends), quoted)
+
+    def delimiters(self, block: bytes) -> Flags:
+        """The last byte of each delimiter, from left to right, also of those in quotes."""
+        length = len(self.delimiter)
+        last: Flags
+        if length == 1:
+            last = np.frombuffer(block, np.uint8) == ord(self.delimiter)
+        elif stand_in := unused(block):
+            same_length = block.replace(self.delimiter, b"\n" * (length - 1) + stand_in)
+            last = np.frombuffer(same_length, np.uint8) == ord(stand_in)
+        else:
+            last = np.zeros(len(block), bool)
+            last[[match.end() - 1 for match in re.finditer(re.escape(self.delimiter), block)]] = True
+        return last
+
+    def _newlines(self, bytes_: Bytes, block: bytes, final: bool) -> Positions:
+        """The last byte of each line end."""
+        if self.line_end == "cr":
+            return positions(bytes_ == _CR)
+        feeds = positions(bytes_ == _LF)
+        if self.line_end == "crlf":
+            feeds = feeds[feeds > 0]
+            feeds = feeds[bytes_[feeds - 1] == _CR]
+        if self.line_end != "any" or b"\r" not in block:
+            return feeds
+        returns = positions(bytes_ == _CR)
+        if returns[-1] == len(bytes_) - 1:
+            follower = np.append(bytes_[returns[:-1] + 1], 0 if final else _LF)
+        else:
+            follower = bytes_[returns + 1]
+        alone = returns[follower != _LF]
+        return np.sort(np.concatenate((feeds, alone))) if len(alone) else feeds
+
+    def _ends_among_comments(self, block: bytes, final: bool) -> Ends:
+        """Stretch by stretch: whether a line is a comment depends on the quotes before it, which comments end."""
+        comment = self.comment or b""
+        nothing = Ends(np.zeros(0, np.int64), np.zeros(0, bool), False)
+        found: list[Ends] = []
+        at = 0
+        while at < len(block):
+            if block.startswith(comment, at):
+                line = self._line_end.search(block, at)
+                if line is None or (line.end() == len(block) and not self._is_whole(line[0], final)):
+                    break
+                stretch = Ends(np.array([line.end() - at], np.int64), np.zeros(1, bool), False)
+            else:
+                stretch = nothing
+                for line in self._before_comment.finditer(block, at):
+                    before = self._ends(block[at : line.end()], True)
+                    if len(before.ends) and before.ends[-1] == line.end() - at:
+                        stretch = before
+                        break
+                else:
+                    rest = self._ends(block[at:], final)
+                    found.append(Ends(rest.ends + at, rest.filled, rest.quoted))
+                    break
+            found.append(Ends(stretch.ends + at, stretch.filled, False))
+            at += int(stretch.ends[-1])
+        found = found or [nothing]
+        return Ends(
+            np.concatenate([part.ends for part in found]),
+            np.concatenate([part.filled for part in found]),
+            found[-1].quoted,
+        )
+
+    def _is_whole(self, line_end: bytes, final: bool) -> bool:
+        """Whether a line end at the end of a block cannot go on: a CR may be half of a CRLF."""
+        return final or self.line_end == "cr" or line_end != b"\r"
+
+    @cached_property
+    def _line_end(self) -> re.Pattern[bytes]:
+        return re.compile(_ENDS[self.line_end])
+
+    @cached_property
+    def _last_line_end(self) -> re.Pattern[bytes]:
+        # A CRLF of which the file's end has cut the LF is one, too.
+        ends = _ENDS[self.line_end] + (rb"|\r" if self.line_end in {"lf", "crlf"} else b"")
+        return re.compile(rb"(?:" + ends + rb")\Z")
+
+    @cached_property
+    def _before_comment(self) -> re.Pattern[bytes]:
+        return re.compile(rb"(?:" + _ENDS[self.line_end] + rb")(?=" + re.escape(self.comment or b"") + rb")")
+
+    @cached_property
+    def _field(self) -> re.Pattern[bytes]:
+        """One field, up to its delimiter or the end: `inside` its quotes, if it has any, and `outside`."""
+        delimiter, quote = re.escape(self.delimiter), re.escape(self.quote or b"")
+        escape = re.escape(self.escape or b"")
+        pair = escape + rb".?|" if escape else b""
+        inside = rb"(?:" + quote + rb"(?P<inside>(?:" + pair + rb"[^" + quote + escape + rb"]|" + quote * 2 + rb")*+)"
+        inside += quote + rb"|(?!" + quote + rb"))" if self.quote else b""
+        if not self.quote:
+            inside = rb"(?P<inside>(?!))?"
+        outside = rb"(?P<outside>(?:" + pair + rb"(?!" + delimiter + rb").)*+)"
+        return re.compile(inside + outside + rb"(?=" + delimiter + rb"|\Z)", re.DOTALL)
+
+    @cached_property
+    def _escaped(self) -> re.Pattern[bytes] | None:
+        return re.compile(re.escape(self.escape) + rb"(.)", re.DOTALL) if self.escape else None
+
+    @cached_property
+    def _escaped_or_doubled(self) -> re.Pattern[bytes]:
+        doubled = re.escape(self.quote or b"") + b"(" + re.escape(self.quote or b"") + b")"
+        escaped = re.escape(self.escape) + rb"(.)|" if self.escape else b""
+        return re.compile(escaped + doubled, re.DOTALL)
+
+
+def _unescaped(value: bytes, pairs: re.Pattern[bytes] | None) -> bytes:
+    """The value with the first byte of each pair, an escape or the first of two quotes, taken off."""
+    return pairs.sub(lambda match: match[0][1:], value) if pairs else value
+
+
+def _blank(bytes_: Bytes, ends: Positions) -> Flags:
+    """Which records are nothing but a line end."""
+    length = np.diff(ends, prepend=0)
+    if not len(ends) or length.min() > 2:
+        return np.zeros(len(ends), bool)
+    first = bytes_[ends - length]
+    last = bytes_[ends - 1]
+    blank: Flags = ((length == 1) & ((first == _LF) | (first == _CR))) | (
+        (length == 2) & (first == _CR) & (last == _LF)
+    )
+    return blank
+
+
+def _inside(quotes: Flags, behind: Flags, at: Positions) -> tuple[Flags, bool]:
+    """Which of the bytes `at` stand inside quotes, and whether the end does; none of `at` is a quote itself.
+
+    `behind`: what a field may start behind.
+    """
+    words = packed(quotes)
+    if int(np.bitwise_count(words).sum()) * _DENSE > len(quotes):
+        inside = _inside_by_words(words, packed(behind))
+        if inside is not None:
+            return bits_at(inside, at), bool(bits_at(inside, np.array([len(quotes) - 1]))[0])
+    return _inside_by_runs(quotes, behind, at)
+
+
+def _inside_by_runs(quotes: Flags, behind: Flags, at: Positions) -> tuple[Flags, bool]:
+    """By runs of adjacent quotes, exact whatever stands where: see the module."""
+    where = np.flatnonzero(quotes)
+    if not len(where):
+        return np.zeros(len(at), bool), False
+    first = np.flatnonzero(np.diff(where, prepend=-2) != 1)
+    odd = np.diff(first, append=len(where)) % 2 == 1
+    start = where[first]
+    opening = behind[start - 1]
+    if start[0] == 0:
+        opening[0] = True
+    toggles = np.cumsum(odd & opening)
+    closed = np.maximum.accumulate(np.where(odd & ~opening, toggles, 0))
+    inside = np.append((toggles - closed) % 2 == 1, False)  # the last for what stands before the first run
+    return inside[np.searchsorted(start, at) - 1], bool(inside[-2])
+
+
+def _inside_by_words(quotes: Words, behind: Words) -> Words | None:
+    """Which bytes stand inside quotes, from each opening quote on up to before the closing one.
+
+    Every quote that stands outside, but neither at the start of a field nor behind a closing one, is literal, and so
+    are those up to the next that can open: they are taken out one after the other. None where they are many.
+    """
+    start = next_bits(behind)
+    start[0] |= ONE
+    inside = parity(quotes)
+    opening = opening_words = None
+    at = 0
+    for _ in range(_FEW):
+        literal = quotes[at:] & inside[at:]
+        literal &= ~(start[at:] | next_bits(quotes, at))
+        words = np.flatnonzero(literal)
+        if not len(words):
+            return inside
+        if opening is None or opening_words is None:
+            opening = quotes & start
+            opening_words = np.flatnonzero(opening)
+        first = int(words[0])
+        here = ~(lowest(literal[first]) - ONE)  # from the literal quote on
+        at += first
+        ahead = opening[at] & here
+        if ahead:
+            quotes[at] &= ~(here & (lowest(ahead) - ONE))
+        else:
+            quotes[at] &= ~here
+            following = int(np.searchsorted(opening_words, at + 1))
+            end = int(opening_words[following]) if following < len(opening_words) else len(quotes)
+            quotes[at + 1 : end] = 0
+            if end < len(quotes):
+                quotes[end] &= ~(lowest(opening[end]) - ONE)
+        inside[at:] = parity(quotes[at:], before=at > 0 and bool(inside[at - 1] >> TOP))
+    return None
+
+
+_CONTROLS = [bytes([n]) for n in (*range(0x1F, 0x0D, -1), *range(1, 9), 0x0B, 0x0C, 0x7F)]
+
+
+def unused(block: bytes) -> bytes | None:
+    """A control byte that does not occur in the block, ASCII and no line end; None where all do."""
+    return next((byte for byte in _CONTROLS if byte not in block), None)
