@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DELETE_ON_ERROR:
-.PHONY: help env jars tools test lint format demo bench-tools lock clean
+.PHONY: help env jars tools test lint format demo bench-tools unwrap-tools lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -49,8 +49,8 @@ build/jars/.copied: spark/jars/pom.xml | env
 	@touch $@
 
 # Without root or Debian nothing is installed and nothing said: a test that misses its tool skips with the reason.
-tools: env ## what the tests need beyond Python: sshd, gpg, nginx, chromium, toxiproxy, Spark's S3 jars
-	@deployments/setup/debian.sh openssh-server openssh-client gnupg nginx openssl chromium || true
+tools: env ## what the tests need beyond Python: sshd, gpg, nginx, chromium, zip, toxiproxy, Spark's S3 jars
+	@deployments/setup/debian.sh openssh-server openssh-client gnupg nginx openssl chromium zip zstd bzip2 || true
 	@if command -v mvn >/dev/null || deployments/setup/debian.sh maven; then $(MAKE) --no-print-directory jars; fi
 	@if command -v go >/dev/null || deployments/setup/debian.sh golang-go ca-certificates; then \
 		$(MAKE) --no-print-directory build/bin/toxiproxy-server; fi
@@ -93,6 +93,12 @@ $(VERSITYGW): build/bin/%:
 	@CGO_ENABLED=0 GOBIN="$(CURDIR)/build/bin" go install github.com/versity/versitygw/cmd/versitygw@$(*:versitygw-%=%) \
 		>build/versitygw.log 2>&1 || { echo "Read build/versitygw.log." >&2; exit 1; }
 	@mv build/bin/versitygw $@
+
+# igzip is in the package isal.
+bench-unwrap: unwrap-tools
+
+unwrap-tools: ## what bench-unwrap compares with: pigz, igzip, unzip, zstd, bzip2, gpg
+	@deployments/setup/debian.sh pigz isal zip unzip zstd bzip2 gnupg || true
 
 bench-%: env ## a benchmark, bench/%.py; SIZE=small unless told
 	$(BIN)/python -m bench.$* --size $(SIZE)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,14 +14,16 @@ from rich.table import Table
 
 from blocks.errors import PlaceError
 from spark.errors import DataError
-from spark.readers import Csv, Excel
+
+if TYPE_CHECKING:
+    from spark.readers import Csv, Excel, Sas
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer exports only what stands below it
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Format = Annotated[str | None, typer.Option("--format", help="csv or excel; else by the file's ending.")]
+Format = Annotated[str | None, typer.Option("--format", help="csv, excel or sas; else by the file's ending.")]
 Options = Annotated[list[str] | None, typer.Option("-o", help="An option of the reader, such as delimiter=';'.")]
 
 
@@ -40,15 +42,19 @@ def unwrap(
     file: str,
     outdir: str,
     key: Annotated[Path | None, typer.Option(help="A private PGP key, armored.")] = None,
+    signer: Annotated[str | None, typer.Option(help="Fingerprint of who must have signed; --key has its key.")] = None,
     expect: Annotated[list[str] | None, typer.Option(help="A wrapping that must be there, outermost first.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Peel every wrapping of a file: its members, with bytes and SHA-256. A key's passphrase is INLET_PASSPHRASE."""
-    from tasks.decompress import extract
-    from tasks.local import keyring
+    """Peel every wrapping of a file: its members, with bytes and SHA-256.
 
-    with keyring(key) as decrypt:
-        members = extract(file, outdir, decrypt=decrypt, expect=expect)
+    INLET_PASSPHRASE is the passphrase of the key, or of a message or an archive that is locked by one alone.
+    """
+    from tasks.decompress import extract
+    from tasks.local import keyring, known_passwords
+
+    with keyring(key, signer) as decrypt:
+        members = extract(file, outdir, decrypt=decrypt, passwords=known_passwords(), expect=expect)
     _show({"file": file, "members": [m.model_dump(mode="json") for m in members]}, as_json)
 
 
@@ -126,7 +132,7 @@ def _bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
         yield lambda count, total: bar.update(task, advance=count, total=total)
 
 
-def _reader(file: str, fmt: str | None, options: Sequence[str] | None) -> Csv | Excel | None:
+def _reader(file: str, fmt: str | None, options: Sequence[str] | None) -> "Csv | Excel | Sas | None":
     from tasks.local import reader_for
 
     if not fmt and not options:

@@ -1,4 +1,4 @@
-"""Unwrap a file into a folder: what `inlet unwrap FILE OUTDIR` does."""
+"""decompress: a drop's archives and compressed files to the files in them; and any file into a folder."""
 
 import hashlib
 import os
@@ -6,16 +6,98 @@ import posixpath
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext, suppress
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import fsspec
-from pydantic import BaseModel
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from pydantic import BaseModel, SecretStr
 
+from blocks.archive import ArchivePassword
+from blocks.errors import Misconfigured
+from blocks.lake import Lake, sayings
 from spark.errors import Unsafe
-from tasks.decrypt import Decrypt
+from tasks.gpg import Decrypt
+from tasks.opened import Opened, OpenedFile, files, remove, staged_folder
+from tasks.retrying import RETRY
+from tasks.run import current
+from tasks.source import Source
+from tasks.spool import copy, inside, open_file, spooler
+from tasks.transfer import Landed
 from tasks.wrappings import Bounds, Member, peel
 
-CHUNK = 1 << 20
+
+@task(task_run_name="decompress {landed.drop}", cache_policy=NO_CACHE, **RETRY)
+def decompress(landed: Landed | Opened, expect: Sequence[str] | None = None) -> Opened:
+    """Stage every file of a drop out of its wrappings, but for PGP; wrappings other than `expect` are an error.
+
+    Files that the source ignores are left out.
+    """
+    run = current()
+    folder = f"{staged_folder(run.lake, landed.drop, run.id)}/decompressed"
+    opened: list[OpenedFile] = []
+    known = passwords(run.source)
+    try:
+        for number, file in enumerate(files(landed)):
+            target = f"{folder}/{number:06}"
+            opened += decompress_file(file, run.lake, target, run.source.ignored, run.source.bounds, known, expect)
+    except BaseException:
+        remove(run.lake, folder)
+        raise
+    return Opened(drop=landed.drop, files=tuple(opened))
+
+
+def decompress_file(
+    file: OpenedFile,
+    lake: Lake,
+    folder: str,
+    ignored: Callable[[str], bool] = lambda name: False,
+    bounds: Bounds | None = None,
+    passwords: Sequence[SecretStr] = (),
+    expect: Sequence[str] | None = None,
+) -> list[OpenedFile]:
+    """Stage every member of a file below `folder`, as `lake.fs()` wants it, each whole; answers after the last check.
+
+    Raises `Undecryptable` for PGP, what else `peel` raises, and `PlaceError`; what was staged the caller removes.
+    """
+    fs = lake.fs()
+    opened: list[OpenedFile] = []
+    with (
+        sayings(file.name),
+        inside(file.names),
+        open_file(fs, lake.path(*file.path.split("/"))) as stream,
+        closing(
+            peel(
+                stream,
+                file.names[-1],
+                bounds=bounds,
+                spool=spooler(fs, folder),
+                passwords=passwords,
+                expect=expect,
+            )
+        ) as members,
+    ):
+        for member, content in members:
+            if ignored(member.name):
+                continue
+            path, digest = f"{folder}/{len(opened):06}", hashlib.sha256()
+            size = copy(content, fs, path, digest)
+            names = (*file.names[:-1], *member.names)
+            below_root = path.removeprefix(f"{lake.path()}/")
+            opened.append(OpenedFile(names=names, path=below_root, size=size, sha256=digest.hexdigest(), of=file.of))
+    return opened
+
+
+def passwords(source: Source) -> tuple[SecretStr, ...]:
+    """Of a source's archives. Raises `Misconfigured` where there is no such block."""
+    if source.archive_password is None:
+        return ()
+    try:
+        block = ArchivePassword.load(source.archive_password)
+    except ValueError as error:
+        raise Misconfigured(f"there is no archive password block named {source.archive_password!r}") from error
+    found: tuple[SecretStr, ...] = block.passwords()  # type: ignore[union-attr]  # Prefect's load may be async
+    return found
 
 
 class Extracted(BaseModel, frozen=True):
@@ -35,6 +117,7 @@ def extract(
     name: str | None = None,
     bounds: Bounds | None = None,
     decrypt: Decrypt | None = None,
+    passwords: Sequence[SecretStr] = (),
     expect: Sequence[str] | None = None,
 ) -> list[Extracted]:
     """Write every member of `source`, a path, URL or stream, below `outdir`, a path or URL.
@@ -59,17 +142,15 @@ def extract(
         fs.makedirs(scratch, exist_ok=True)
         with opened as stream:
             spool = spooler(fs, scratch)
-            members = peel(stream, name, bounds=bounds, spool=spool, decrypt=decrypt, expect=expect)
+            members = peel(
+                stream, name, bounds=bounds, spool=spool, decrypt=decrypt, passwords=passwords, expect=expect
+            )
             with closing(members):
                 for member, content in members:
                     path = layout.place(member)
                     temporary = f"{scratch}/{len(written)}"
-                    digest, size = hashlib.sha256(), 0
-                    with fs.open(temporary, "wb") as file:
-                        while chunk := content.read(CHUNK):
-                            digest.update(chunk)
-                            size += len(chunk)
-                            file.write(chunk)
+                    digest = hashlib.sha256()
+                    size = copy(content, fs, temporary, digest)
                     extracted = Extracted(
                         path=path,
                         bytes=size,
@@ -94,19 +175,6 @@ def extract(
     return [extracted for _, extracted in written]
 
 
-def spooler(fs: fsspec.AbstractFileSystem, folder: str) -> Callable[[BinaryIO], BinaryIO]:
-    """A `spool` for `peel`: stages a stream as one object below `folder` and reopens it; the caller removes it."""
-
-    def spool(stream: BinaryIO) -> BinaryIO:
-        path = f"{folder}/spool-{uuid.uuid4().hex}"
-        with fs.open(path, "wb") as file:
-            while chunk := stream.read(CHUNK):
-                file.write(chunk)
-        return cast(BinaryIO, fs.open(path, "rb"))
-
-    return spool
-
-
 class _Layout:
     """Where members go below the folder."""
 
@@ -115,7 +183,7 @@ class _Layout:
         self._folders: set[str] = set()
 
     def place(self, member: Member) -> str:
-        archives = [i for i, wrapping in enumerate(member.wrappings) if wrapping in ("zip", "tar")]
+        archives = [i for i, wrapping in enumerate(member.wrappings) if wrapping in ("zip", "tar", "7z")]
         # a name whose wrapping holds one file gives way to that file's; one whose wrapping is an archive is a folder
         within = [member.names[i] for i in archives[1:]] + [member.name]
         path = "/".join(within) if archives else posixpath.basename(member.name)

@@ -1,215 +1,84 @@
-"""Decrypt PGP messages by GnuPG, streaming.
+"""decrypt: a drop's PGP messages to plaintext, each proved whole; what is inside stays wrapped."""
 
-gpg has written all of the plaintext by the time it finds out that the message was tampered with, and it exits
-with 0 for one that is cut off in its first packet. A message is therefore accepted only with exit 0 *and*
-DECRYPTION_OKAY *and* GOODMDC (or AEAD) on the status pipe; until then the reader has not seen the end of the file.
-"""
-
-import fcntl
-import io
-import os
-import subprocess
-import threading
+import hashlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from contextlib import contextmanager
 
-from blocks.errors import Interrupted, Misconfigured
-from spark.errors import Undecryptable
+from prefect import task
+from prefect.cache_policies import NO_CACHE
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from blocks.errors import Misconfigured
+from blocks.lake import Lake, sayings
+from blocks.pgp import PgpKey
+from tasks.gpg import Decrypt, decrypter, gpg_stream
+from tasks.opened import Opened, OpenedFile, files, staged_folder
+from tasks.retrying import RETRY
+from tasks.run import current
+from tasks.source import Source
+from tasks.spool import copy, open_file
+from tasks.transfer import Landed
 
-CHUNK = 1 << 18
-PIPE = 1 << 20
-"""Bytes that a pipe holds: Linux lets anybody ask for 1 MiB; the default of 64 KiB is 8 % slower."""
+__all__ = ["Decrypt", "decrypt", "decrypt_file", "decrypter", "gpg_stream", "keys"]
+
+ENDINGS = (".pgp", ".gpg", ".asc")
 
 
-class Decrypt(Protocol):
-    """Opens a PGP message: takes its stream and its name for errors, gives the plaintext's stream.
+@task(task_run_name="decrypt {landed.drop}", cache_policy=NO_CACHE, **RETRY)
+def decrypt(landed: Landed | Opened) -> Opened:
+    """Decrypt every file of a drop; one that the source ignores stays as it is."""
+    run = current()
+    with keys(run.source) as decrypt:
+        if decrypt is None:
+            raise Misconfigured(f"the source {run.source.slug} names no PGP key")
+        folder = f"{staged_folder(run.lake, landed.drop, run.id)}/decrypted"
+        opened = [
+            file
+            if run.source.ignored(file.names[-1])
+            else decrypt_file(file, run.lake, f"{folder}/{number:06}", decrypt)
+            for number, file in enumerate(files(landed))
+        ]
+    return Opened(drop=landed.drop, files=tuple(opened))
 
-    The read that would have returned the end of the file raises `Undecryptable` unless the message was proved whole.
+
+def decrypt_file(file: OpenedFile, lake: Lake, path: str, decrypt: Decrypt) -> OpenedFile:
+    """Stage a message's plaintext at `path`, as `lake.fs()` wants it, and answer once it is proved whole.
+
+    Raises `Undecryptable`, and leaves nothing at `path`, for what is no PGP message and what `Decrypt` refuses; and
+    `PlaceError`.
     """
-
-    def __call__(self, stream: BinaryIO, name: str) -> AbstractContextManager[BinaryIO]:
-        """Open the message; raises `Undecryptable` from reads."""
-        ...
-
-
-def decrypter(home: Path, passphrase: str | None = None, signer: str | None = None) -> Decrypt:
-    """`gpg_stream` with the keys bound. A home from `PgpKey.home()` holds its passphrase: give none."""
-
-    def decrypt(stream: BinaryIO, name: str) -> AbstractContextManager[BinaryIO]:
-        return gpg_stream(stream, home, passphrase, name=name, signer=signer)
-
-    return decrypt
+    fs, digest = lake.fs(), hashlib.sha256()
+    with (
+        sayings(file.name),
+        open_file(fs, lake.path(*file.path.split("/"))) as stream,
+        decrypt(stream, file.name) as plain,
+    ):
+        size = copy(plain, fs, path, digest)
+    return OpenedFile(
+        names=(*file.names, _unwrapped(file.names[-1])),
+        path=path.removeprefix(f"{lake.path()}/"),
+        size=size,
+        sha256=digest.hexdigest(),
+        of=file.of,
+    )
 
 
 @contextmanager
-def gpg_stream(
-    stream: BinaryIO,
-    home: Path,
-    passphrase: str | None = None,
-    *,
-    name: str = "message",
-    signer: str | None = None,
-) -> Iterator[BinaryIO]:
-    """The plaintext of the PGP message in `stream`, decrypted by the keys in `home` as it is read.
+def keys(source: Source) -> Iterator[Decrypt | None]:
+    """How the source's PGP messages are opened, in a key ring that is gone afterwards; None where it names no key.
 
-    `passphrase` unlocks the key or is the message's own; it goes by a pipe. Armored, binary, compressed and
-    signed messages are read; a signature is not looked at unless `signer`, a fingerprint, must have signed
-    it.
-
-    Reads raise `Undecryptable` (no key, wrong passphrase, tampered, cut off, not signed by `signer`),
-    `Interrupted` when gpg was killed, or what `stream` itself raised. `Misconfigured` if there is no gpg. The
-    source is read by a thread that ends with the context, so its reads need time limits of their own.
+    Raises `Misconfigured` where there is no such block, or its keys do not import.
     """
-    gpg = _Gpg(stream, home, passphrase, name, signer)
+    if source.pgp_key is None:
+        yield None
+        return
     try:
-        with io.BufferedReader(gpg, CHUNK) as plain:
-            yield cast(BinaryIO, plain)
-    finally:
-        gpg.stop()
+        key = PgpKey.load(source.pgp_key)
+    except ValueError as error:
+        raise Misconfigured(f"there is no PGP key block named {source.pgp_key!r}") from error
+    with key.home() as home:  # type: ignore[union-attr]  # Prefect's load is typed as sync or async
+        yield decrypter(home, signer=source.pgp_signer)
 
 
-class _Gpg(io.RawIOBase):
-    """A running gpg: a thread feeds it, another collects its status lines, reads come from its output."""
-
-    def __init__(self, source: BinaryIO, home: Path, passphrase: str | None, name: str, signer: str | None) -> None:
-        self._name, self._signer = name, signer
-        self._source_error: BaseException | None = None
-        self._verdict: BaseException | None = None
-        self._ended = self._stopped = False
-        self._status: list[list[str]] = []
-        status, gpg_status = os.pipe()
-        gpg_passphrase, words = os.pipe()
-        command = ["gpg", "--homedir", str(home), "--batch", "--no-tty", "--quiet", "--no-symkey-cache",
-                   "--status-fd", str(gpg_status), "--pinentry-mode", "loopback"]  # fmt: skip
-        if passphrase is not None:
-            command += ["--passphrase-fd", str(gpg_passphrase)]
-            os.write(words, passphrase.encode() + b"\n")
-        if signer is None:
-            command += ["--skip-verify"]  # else a signer whose key we lack makes gpg exit with 2
-        os.close(words)
-        try:
-            self._process = subprocess.Popen(
-                [*command, "--decrypt"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # the status lines say it all, and name no file
-                bufsize=0,
-                pass_fds=(gpg_status, gpg_passphrase),
-            )
-        except FileNotFoundError as error:
-            os.close(status)
-            raise Misconfigured("gpg is not installed") from error
-        finally:
-            os.close(gpg_status)
-            os.close(gpg_passphrase)
-        for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError, AttributeError):  # smaller pipes are only slower
-                fcntl.fcntl(cast(BinaryIO, pipe), fcntl.F_SETPIPE_SZ, PIPE)
-        self._threads = [
-            threading.Thread(target=partial(self._feed, source), name="gpg-feed", daemon=True),
-            threading.Thread(target=partial(self._collect, status), name="gpg-status", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def _feed(self, source: BinaryIO) -> None:
-        stdin = cast(io.FileIO, self._process.stdin)
-        try:
-            while not self._stopped and (chunk := source.read(CHUNK)):
-                view = memoryview(chunk)
-                try:
-                    while view:
-                        view = view[stdin.write(view) :]
-                except BrokenPipeError:
-                    return  # gpg has ended; why is in its status
-        except BaseException as error:  # raised where the plaintext is read
-            self._source_error = error
-        finally:
-            with suppress(OSError):
-                stdin.close()
-
-    def _collect(self, status: int) -> None:
-        with open(status, encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                words = line.split()
-                if len(words) > 1 and words[0] == "[GNUPG:]":
-                    self._status.append(words[1:])
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        if not self._ended:
-            read = cast(io.FileIO, self._process.stdout).readinto(buffer)
-            if read:
-                return read
-            self._ended = True
-            self._wait()
-            self._verdict = self._source_error or self._judge()
-        if self._verdict is not None:
-            raise self._verdict
-        return 0
-
-    def _wait(self) -> None:
-        self._process.wait()
-        for thread in self._threads:
-            thread.join()
-
-    def stop(self) -> None:
-        """Kill gpg if it still runs; leave no process, thread or pipe."""
-        self._stopped = True
-        if self._process.poll() is None:
-            self._process.kill()
-        cast(io.FileIO, self._process.stdout).close()
-        self._wait()
-
-    def _lines(self, keyword: str) -> list[list[str]]:
-        return [words[1:] for words in self._status if words[0] == keyword]
-
-    def _judge(self) -> Exception | None:
-        """None if gpg proved the message, else the reason."""
-        code = self._process.returncode
-        if code < 0:  # cancelled or out of memory: nothing is known about the data
-            return Interrupted(f"{self._name}: gpg was killed by signal {-code}")
-        aead = any(len(words) > 2 and words[2] != "0" for words in self._lines("DECRYPTION_INFO"))
-        proved = bool(self._lines("DECRYPTION_OKAY")) and (bool(self._lines("GOODMDC")) or aead)
-        reason = None
-        if self._signer is not None and proved:
-            reason = self._signature()
-        elif code != 0 or not proved:
-            reason = self._reason()
-        return None if reason is None else Undecryptable(f"{self._name}: {reason}")
-
-    def _signature(self) -> str | None:
-        signer = cast(str, self._signer).replace(" ", "").upper()
-        valid = self._lines("VALIDSIG")  # the key's fingerprint first, its primary key's last
-        if any(signer in (words[0], words[-1]) for words in valid) and self._process.returncode == 0:
-            return None
-        if self._lines("BADSIG"):
-            return "the signature is bad"
-        return f"it is not signed by {signer}"
-
-    def _reason(self) -> str:
-        recipients = [words[0] for words in self._lines("ENC_TO")]
-        errors = " ".join(word for words in self._lines("ERROR") for word in words)
-        if self._lines("BADMDC"):
-            return "the integrity check failed: it was tampered with, cut off or added to"
-        if "BAD_PASSPHRASE" in errors:
-            return "the passphrase is wrong"
-        if self._lines("DECRYPTION_INFO"):
-            return "it is cut off or damaged" if self._process.returncode else "it has no integrity protection"
-        if self._lines("NEED_PASSPHRASE") or self._lines("NEED_PASSPHRASE_SYM") or self._lines("INQUIRE_MAXLEN"):
-            return "it needs a passphrase and none was given"
-        if recipients and self._lines("KEY_CONSIDERED"):  # gpg speaks only of keys that it has
-            return f"the passphrase of its key is wrong; it is encrypted to {', '.join(recipients)}"
-        if recipients and self._lines("DECRYPTION_FAILED"):
-            return f"no key of ours fits; it is encrypted to {', '.join(recipients)}"
-        if self._lines("PLAINTEXT"):
-            return "it is signed or compressed but not encrypted"
-        return "it is cut off or is no PGP message"
+def _unwrapped(name: str) -> str:
+    ending = next((ending for ending in ENDINGS if name.lower().endswith(ending) and len(name) > len(ending)), "")
+    return name.removesuffix(name[len(name) - len(ending) :])

@@ -205,7 +205,10 @@ def _in_process(run: Run, drops: Sequence[Drop], life: Callable[[Drop], None]) -
             _logger().error("%s %s failed: %s", run.source.slug, drop, failures[drop.key], exc_info=not known)
             manifest.settle(run.lake, drop, error=failures[drop.key])
         finally:
-            clean(run.lake, drop, run.id)
+            try:
+                clean(run.lake, drop, run.id)
+            except Exception as error:  # the next run sweeps
+                _logger().warning("%s %s: what is staged was not removed: %s", run.source.slug, drop, _in_a_line(error))
     return failures
 
 

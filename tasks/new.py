@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from spark.errors import UnexpectedMember
 from spark.names import normalise
+from tasks.local import known_passwords
 from tasks.wrappings import peel
 
 _DATES = (
@@ -131,7 +132,7 @@ def _members(sample: str, file: str) -> tuple[dict[str, bytes], tuple[str, ...]]
     """The beginning of every plain file in the sample by its name, and the wrappings round them."""
     heads: dict[str, bytes] = {}
     wrappings: set[tuple[str, ...]] = set()
-    with fsspec.open(sample, "rb") as stream, closing(peel(stream, file)) as members:
+    with fsspec.open(sample, "rb") as stream, closing(peel(stream, file, passwords=known_passwords())) as members:
         for member, plain in members:
             heads[member.name] = plain.read(64 * 1024)
             wrappings.add(member.wrappings)

@@ -1,52 +1,21 @@
 """What a source and a drop are."""
 
-import hashlib
 import importlib
 import pkgutil
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, model_validator
 
-from blocks.place import RemoteFile
-from spark.readers import Csv, Excel
+from spark.readers import AnyReader
 from tasks.cadence import Cadence
 from tasks.delivery import KINDS, Delivery, FileList, Kind
+from tasks.drop import Drop, Offered, fingerprint
+from tasks.wrappings import Bounds
 
-__all__ = ["KINDS", "Cadence", "Dataset", "Delivery", "Drop", "FileList", "Kind", "Offered", "Source"]
-
-
-class Offered(RemoteFile, frozen=True):
-    """A file of a drop, with what the party says of it elsewhere: its hash, such as md5:900150…, and its records."""
-
-    checksum: str | None = None
-    records: int | None = None
-
-
-class Drop(BaseModel, frozen=True):
-    """One delivery of a source: `key` is a name only, `as_of` the UTC instant up to which it speaks."""
-
-    source: str
-    key: str
-    as_of: datetime
-    kind: Kind
-    revision: int
-    files: tuple[Offered, ...]
-
-    @property
-    def order(self) -> tuple[datetime, int, int]:
-        """By what drops are ordered: never by spelling or arrival."""
-        return (self.as_of, KINDS.index(self.kind), self.revision)
-
-    @property
-    def bytes(self) -> int:
-        """Size of its files as they are delivered, without those whose size nobody knows yet."""
-        return sum(file.size or 0 for file in self.files)
-
-    def __str__(self) -> str:
-        return self.key
+__all__ = ["KINDS", "Cadence", "Dataset", "Delivery", "Drop", "FileList", "Kind", "Offered", "Source", "fingerprint"]
 
 
 class Dataset(BaseModel, frozen=True):
@@ -56,7 +25,7 @@ class Dataset(BaseModel, frozen=True):
     """
 
     members: str | None = None
-    reader: Csv | Excel
+    reader: AnyReader
 
     def holds(self, name: str) -> bool:
         """Whether a plain file of this name is this dataset's."""
@@ -71,7 +40,9 @@ class Source(BaseModel, frozen=True):
     file shows by itself, or by a done-file, that it is whole. `cadence` says for each kind of drop when it is expected;
     a run that looks for what is new fails where such a drop is overdue. `absent` says what it means that a full drop
     lacks a key. `reject_limit` is the share of a dataset's records that may be rejected in one drop. `pgp_key` names
-    the block of the key that the party encrypts to.
+    the block of the key that the party encrypts to; `pgp_signer` is the fingerprint of the key, or of its primary key,
+    that must have signed every message: its public key is in that block. `archive_password` names the block of the
+    password of its zip and 7z files. `bounds` say how far its files may expand.
     """
 
     slug: str
@@ -86,6 +57,15 @@ class Source(BaseModel, frozen=True):
     absent: Literal["kept", "deleted"] = "kept"
     reject_limit: float = 0.01
     pgp_key: str | None = None
+    pgp_signer: str | None = Field(default=None, pattern=r"^([0-9A-Fa-f]{4} ?){10}$|^[0-9A-Fa-f]{64}$")
+    archive_password: str | None = None
+    bounds: Bounds = Bounds()
+
+    @model_validator(mode="after")
+    def _signer_has_a_key(self) -> Self:
+        if self.pgp_signer and not self.pgp_key:
+            raise ValueError("pgp_signer wants pgp_key: that block holds the signer's public key")
+        return self
 
     @property
     def module(self) -> str:
@@ -114,15 +94,6 @@ class Source(BaseModel, frozen=True):
     def ignored(self, name: str) -> bool:
         """Whether a plain file is declared to be no data."""
         return any(re.fullmatch(pattern, name) for pattern in self.ignores)
-
-
-def fingerprint(*inputs: object) -> str:
-    """16 hexadecimal digits over the JSON of models and the text of anything else: equal inputs, equal fingerprint."""
-    digest = hashlib.sha256()
-    for value in inputs:
-        text = f"{type(value).__name__}{value.model_dump_json()}" if isinstance(value, BaseModel) else repr(value)
-        digest.update(text.encode() + b"\0")
-    return digest.hexdigest()[:16]
 
 
 def sources() -> dict[str, Source]:

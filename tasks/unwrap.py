@@ -1,35 +1,28 @@
 """unwrap: Landed to staged parts, every wrapping peeled in one pass."""
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO
 
-import fsspec
-import zstandard
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
-from blocks.errors import Misconfigured
-from blocks.lake import Lake
-from blocks.pgp import PgpKey
-from spark.errors import DataError, UnexpectedMember
-from spark.parts import Part, Piece, StagedFile
-from spark.readers import Reader
-from tasks.decompress import spooler
-from tasks.decrypt import Decrypt, decrypter
-from tasks.manifest import encoded, now
+from blocks.lake import Lake, sayings
+from spark.errors import UnexpectedMember
+from spark.parts import StagedFile
+from tasks.decompress import passwords
+from tasks.decrypt import keys
+from tasks.gpg import Decrypt
+from tasks.manifest import now
+from tasks.opened import Opened, files, remove, staged_folder
 from tasks.retrying import RETRY
 from tasks.run import Run, current
 from tasks.source import Drop, Source, fingerprint
+from tasks.staging import Choice, Stage, Wrapped
 from tasks.transfer import Landed
-from tasks.wrappings import peel
-
-CORES = 2
-_IN_FLIGHT = 4
+from tasks.wrappings import Member
 
 
 class Parts(BaseModel, frozen=True):
@@ -42,20 +35,21 @@ class Parts(BaseModel, frozen=True):
 
 
 @task(task_run_name="unwrap {landed.drop}", cache_policy=NO_CACHE, **RETRY)
-def unwrap(landed: Landed, expect: Sequence[str]) -> Parts:
-    """Peel and cut a landed drop; wrappings other than `expect`, outermost first, are an error."""
+def unwrap(landed: Landed | Opened, expect: Sequence[str] | None = None) -> Parts:
+    """Peel and cut a drop; wrappings other than `expect`, outermost first, are an error. None expects any."""
     run = current()
     made_from = fingerprint(
-        *(f.sha256 for f in landed.files),
+        *(f.sha256 for f in files(landed)),
         landed.drop.as_of.isoformat(),
-        *expect,
+        *(expect if expect is not None else ["any"]),
+        *([run.source.pgp_signer] if run.source.pgp_signer else []),
         *sorted(run.source.datasets.items()),
         *(said for f in landed.drop.files for said in (f.records, run.source.named_for(f.name)) if said is not None),
     )
     if is_raw(landed.drop, made_from, run) and not run.redoes("landed"):
         return Parts(drop=landed.drop, fingerprint=made_from, up_to_date=True)
-    with _keys(run.source) as decrypt:
-        datasets = stage(landed, run.source, run.lake, run.id, expect, decrypt)
+    with keys(run.source) as decrypt:
+        datasets = stage(landed, run.source, run.lake, run.id, expect, decrypt, passwords(run.source))
     return Parts(drop=landed.drop, fingerprint=made_from, up_to_date=False, datasets=datasets)
 
 
@@ -69,53 +63,49 @@ def is_raw(drop: Drop, made_from: str, run: Run) -> bool:
 
 
 def stage(
-    landed: Landed, source: Source, lake: Lake, run: str, expect: Sequence[str], decrypt: Decrypt | None = None
+    landed: Landed | Opened,
+    source: Source,
+    lake: Lake,
+    run: str,
+    expect: Sequence[str] | None = None,
+    decrypt: Decrypt | None = None,
+    passwords: Sequence[SecretStr] = (),
 ) -> dict[str, tuple[StagedFile, ...]]:
     """Write the parts of every file of a drop below `staged/<source>/<drop>/<run>`; of each dataset its files.
 
-    Raises `UnexpectedMember` for a plain file that the source neither reads nor ignores, and what peeling, cutting and
-    the lake raise. Nothing is listed, and so nothing counts, before the last wrapping has proved whole.
+    Raises `UnexpectedMember` for a plain file that the source neither reads nor ignores, `PlaceError`, and what peeling
+    and cutting raise; then nothing stays of what was written. Nothing is listed, and so nothing counts, before the last
+    wrapping has proved whole.
     """
-    fs, folder = lake.fs(), staged_folder(lake, landed.drop, run)
-    fs.makedirs(folder, exist_ok=True)
-    found: dict[str, list[StagedFile]] = {name: [] for name in source.datasets}
-    with ThreadPoolExecutor(CORES) as pool:
-        for file in landed.files:
-            with (
-                fs.open(lake.path(*file.path.split("/")), "rb") as stream,
-                closing(peel(stream, file.name, spool=spooler(fs, folder), decrypt=decrypt, expect=expect)) as members,
-            ):
-                for member, plain in members:
-                    dataset = source.dataset(member.name, file.of or file.name)
-                    if dataset is None:
-                        if source.ignored(member.name):
-                            continue
-                        raise UnexpectedMember(f"{source.slug} {landed.drop}: {member.path}")
-                    prefix = f"{folder}/{dataset}-{len(found[dataset])}"
-                    reader = source.datasets[dataset].reader
-                    found[dataset].append(_cut(plain, member.path, reader, fs, prefix, pool))
-    return {name: tuple(files) for name, files in found.items() if files}
+    fs, folder = lake.fs(), f"{staged_folder(lake, landed.drop, run)}/parts"
+    offered = {file.names: file.delivered for file in files(landed)}
 
+    def choose(file: Wrapped, member: Member) -> Choice | None:
+        dataset = source.dataset(member.name, offered[file.names])
+        if dataset is not None:
+            return Choice(dataset, source.datasets[dataset].reader)
+        if source.ignored(member.name):
+            return None
+        raise UnexpectedMember(f"{source.slug} {landed.drop}: {member.path}")
 
-@contextmanager
-def _keys(source: Source) -> Iterator[Decrypt | None]:
-    """How the source's PGP messages are opened, in a key ring that is gone afterwards."""
-    if source.pgp_key is None:
-        yield None
-        return
+    peeling = {"bounds": source.bounds, "decrypt": decrypt, "passwords": passwords, "expect": expect}
+    wrapped = [Wrapped(lake.path(*file.path.split("/")), file.names) for file in files(landed)]
     try:
-        key = PgpKey.load(source.pgp_key)
-    except ValueError as error:
-        raise Misconfigured(f"there is no PGP key block named {source.pgp_key!r}") from error
-    with key.home() as home:  # type: ignore[union-attr]  # Prefect's load is typed as sync or async
-        yield decrypter(home)
+        with sayings(f"{landed.drop} or what is staged of it"):
+            fs.makedirs(folder, exist_ok=True)
+            staged = Stage(fs, folder, choose, os.cpu_count() or 1, peeling).files(wrapped)
+    except BaseException:
+        remove(lake, folder)
+        raise
+    found: dict[str, list[StagedFile]] = {name: [] for name in source.datasets}
+    for dataset, file in staged:
+        found[dataset].append(file)
+    return {name: tuple(of_it) for name, of_it in found.items() if of_it}
 
 
 def clean(lake: Lake, drop: Drop, run: str) -> None:
     """Remove what a run staged for a drop."""
-    folder = staged_folder(lake, drop, run)
-    if lake.fs().exists(folder):
-        lake.fs().rm(folder, recursive=True)
+    remove(lake, staged_folder(lake, drop, run))
 
 
 def sweep(lake: Lake, source: Source, older_than: timedelta = timedelta(days=1)) -> None:
@@ -132,39 +122,3 @@ def sweep(lake: Lake, source: Source, older_than: timedelta = timedelta(days=1))
         if now() - latest > older_than:
             with suppress(FileNotFoundError):  # another run sweeps as well
                 fs.rm(f"{root}/{run}", recursive=True)
-
-
-def staged_folder(lake: Lake, drop: Drop, run: str) -> str:
-    """Where a run stages a drop."""
-    return lake.path("staged", drop.source, encoded(drop.key), run)
-
-
-def _cut(
-    stream: BinaryIO, file: str, reader: Reader, fs: fsspec.AbstractFileSystem, prefix: str, pool: ThreadPoolExecutor
-) -> StagedFile:
-    """Cut one plain file; compressing and writing goes on in the pool, a bounded number of parts at a time."""
-    parts: list[Part] = []
-    columns: tuple[str, ...] = ()
-    writing: deque[Future[Part]] = deque()
-    try:
-        for number, piece in enumerate(reader.cut(stream)):
-            columns = piece.columns
-            if len(writing) == _IN_FLIGHT:
-                parts.append(writing.popleft().result())
-            writing.append(pool.submit(_write, piece, fs, f"{prefix}-{number:06}.zst"))
-        parts += [future.result() for future in writing]
-    except DataError as error:
-        raise error if file in error.what else type(error)(f"{file}: {error.what}") from error
-    return StagedFile(file=file, columns=columns, parts=tuple(parts))
-
-
-def _write(piece: Piece, fs: fsspec.AbstractFileSystem, path: str) -> Part:
-    fs.pipe_file(path, zstandard.ZstdCompressor(level=1).compress(piece.data))
-    return Part(
-        path=path,
-        offset=piece.offset,
-        first_record=piece.first_record,
-        records=piece.records,
-        bytes=len(piece.data),
-        bad=piece.bad,
-    )

@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -60,6 +61,54 @@ def test_the_home_is_private_and_gone_afterwards(block: PgpKey) -> None:
     assert not alive(agent)
 
 
+def test_nothing_of_the_secrets_stays_on_the_disk(block: PgpKey, tmp_path: Path) -> None:
+    with block.home() as home:
+        assert block.passphrase
+        kept = home.parent / f"{home.name}-link"
+        os.link(home / "passphrase", kept)  # the bytes that removing alone would leave
+        try:
+            assert kept.read_text() == block.passphrase.get_secret_value()
+        except BaseException:
+            kept.unlink()
+            raise
+    try:
+        assert set(kept.read_bytes()) == {0}
+    finally:
+        kept.unlink()
+
+
+KILLED = """
+import os, signal, sys
+from blocks.pgp import PgpKey
+with PgpKey.model_validate({"private_key": sys.stdin.read(), "passphrase": sys.argv[1]}).home() as home:
+    print(home, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_home_of_a_process_that_was_killed_goes_with_the_next(block: PgpKey, gpg_key: GpgKey) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, gpg_key.passphrase],
+        input=gpg_key.private_key,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    left = Path(done.stdout.strip())
+    assert done.returncode == -9
+    assert (left / "passphrase").exists()
+    with block.home():
+        assert left.exists()  # it may be just being made
+    old = time.time() - 3600
+    with block.home() as lives:
+        for home in (left, lives):
+            os.utime(home, (old, old))
+        with block.home():
+            assert not left.exists()
+            assert (lives / "passphrase").exists()  # another thread's
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs; one that has ended and that nobody has waited for does not."""
     try:
@@ -82,6 +131,39 @@ def test_a_key_without_a_passphrase(tmp_path: Path) -> None:
     bare = servers.gpg_key(tmp_path, passphrase="").private_key
     pgp_key(bare, None).check()
     pgp_key(bare, "superfluous").check()
+
+
+def test_a_passphrase_alone(tmp_path: Path) -> None:
+    block = PgpKey(passphrase=SecretStr("word"))
+    block.check()
+    gpg = ["gpg", "--homedir", str(tmp_path), "--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback"]
+    tmp_path.chmod(0o700)
+    locked = subprocess.run([*gpg, "--passphrase", "word", "-c"], input=b"a,b", capture_output=True, check=True).stdout
+    with block.home() as home:
+        opened = subprocess.run(
+            ["gpg", "--homedir", home, "--batch", "-d"], input=locked, capture_output=True, check=True
+        )
+    assert opened.stdout == b"a,b"
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        (PgpKey(), "holds neither a private key nor a passphrase"),
+        (PgpKey(passphrase=SecretStr("word"), signers="hello"), "The signers' keys do not import"),
+    ],
+)
+def test_check_says_what_is_missing(block: PgpKey, words: str) -> None:
+    with pytest.raises(Misconfigured, match=words):
+        block.check()
+
+
+def test_signers_are_known_to_the_home(gpg_key: GpgKey) -> None:
+    with PgpKey(passphrase=SecretStr("word"), signers=gpg_key.public_key).home() as home:
+        listed = subprocess.run(
+            ["gpg", "--homedir", home, "--batch", "--list-keys", "--with-colons"], capture_output=True, check=True
+        )
+    assert gpg_key.fingerprint in listed.stdout.decode()
 
 
 @pytest.mark.parametrize(

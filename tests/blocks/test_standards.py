@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 import blocks
 from blocks.api import JsonApi
+from blocks.archive import ArchivePassword
 from blocks.drive import Drive
 from blocks.ftp import FtpServer
 from blocks.http import HttpServer
@@ -38,6 +39,7 @@ BLOCKS = sorted(
     key=lambda kind: kind.__name__,
 )
 EXAMPLES = [
+    ArchivePassword(password=SecretStr("hunter2-word"), previous_password=SecretStr("hunter2-before")),
     Drive(path=Path("/mnt/outside")),
     FtpServer(host="host", user="user", password=SecretStr("hunter2-word")),
     HttpServer(
@@ -135,7 +137,7 @@ def test_a_saved_block_masks_its_secrets_and_loads(example: Block, prefect_serve
     assert "hunter2" not in repr(loaded) + str(loaded.model_dump()) + loaded.model_dump_json()
 
 
-@pytest.mark.parametrize("module", ["api", "drive", "ftp", "http", "lake", "pgp", "s3", "sftp"])
+@pytest.mark.parametrize("module", ["api", "archive", "drive", "ftp", "http", "lake", "pgp", "s3", "sftp"])
 def test_the_cli_registers_the_block_and_not_its_base(module: str, prefect_server: PrefectServer) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prefect", "block", "register", "-m", f"blocks.{module}"],

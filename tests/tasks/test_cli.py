@@ -8,9 +8,13 @@ import os
 import subprocess
 import sys
 import zipfile
+from datetime import date
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pyarrow.parquet as pq
+import pyreadstat
 import pytest
 
 from bench.synthetic.nppes import World, main_csv
@@ -189,3 +193,23 @@ def test_new_drafts_a_source_that_reads_its_sample(tmp_path: Path) -> None:
     exec(compile(drafted.read_text(), drafted, "exec"), scope)
     again = inlet("new", sample, "--name", "weekly-npi", "--flows", tmp_path)
     assert (again.returncode, again.stderr.split(":")[0]) == (1, "FileExistsError")
+
+
+def test_convert_keeps_the_types_of_a_sas_file(tmp_path: Path) -> None:
+    """Also from within a gzip, which cannot be sought in."""
+    frame = pd.DataFrame({"SEQN": [1.0, 2.0], "NAME": ["a", ""], "DAY": [date(2020, 2, 29), None]})
+    plain = tmp_path / "demo.xpt"
+    pyreadstat.write_xport(frame, plain, file_format_version=5, variable_format={"DAY": "DATE9."})
+    (tmp_path / "demo.xpt.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    for file in ("demo.xpt", "demo.xpt.gz"):
+        out = tmp_path / f"{file}.parquet"
+        assert said("convert", tmp_path / file, out)["rows"] == 2
+        rows = pq.read_table(out)
+        assert rows["day"].to_pylist() == [date(2020, 2, 29), None]
+        assert rows["name"].to_pylist() == ["a", ""]
+        columns: Any = said("profile", tmp_path / file)["columns"]
+        assert [(c["original"], c["nulls"], c["empties"]) for c in columns] == [
+            ("SEQN", 0, 0),
+            ("NAME", 0, 1),
+            ("DAY", 1, 0),
+        ]

@@ -7,14 +7,20 @@ import subprocess
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import fsspec
 import pytest
+from pydantic import SecretStr
 
+from blocks.pgp import PgpKey
 from spark.errors import Damaged, Undecryptable, UnknownWrapping, Unsafe
 from tasks.decompress import Extracted, extract
-from tasks.decrypt import decrypter
+from tasks.gpg import decrypter
+from tasks.local import keyring, known_passwords
+from tests import servers
+from tests.servers import GpgKey
 
 CSV = b"id,name\n" + b"".join(b"%d,x\n" % i for i in range(50_000))
 
@@ -115,6 +121,47 @@ def test_a_message_inside_and_out(out: Path, home: Path) -> None:
     [extracted] = extract(io.BytesIO(message), out, name="a.zip.pgp", decrypt=decrypt, expect=["pgp", "zip"])
     assert extracted.wrappings == ("pgp", "zip")
     assert contents(out) == {"b.csv": CSV}
+
+
+@pytest.mark.parametrize("name", ["a.csv.pgp", "a.csv.zip"])
+def test_a_passphrase_from_the_environment(
+    out: Path, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """What `inlet unwrap` does without a key."""
+    (tmp_path / "a.csv").write_bytes(CSV)
+    if name.endswith("zip"):
+        servers.require("zip", "zip is not installed")
+        subprocess.run(["zip", "-q", "-P", "word", name, "a.csv"], cwd=tmp_path, check=True)
+        message = (tmp_path / name).read_bytes()
+    else:
+        message = locked(CSV, home)
+    for word in ("word", "wrong", None):
+        monkeypatch.delenv("INLET_PASSPHRASE", raising=False)
+        if word:
+            monkeypatch.setenv("INLET_PASSPHRASE", word)
+        expected = nullcontext() if word == "word" else pytest.raises(Undecryptable)
+        with keyring(None) as decrypt, expected:
+            extract(io.BytesIO(message), out, name=name, decrypt=decrypt, passwords=known_passwords())
+        assert contents(out) == {"a.csv": CSV}
+
+
+@pytest.mark.parametrize("signer", [None, "ours", "0" * 40])
+def test_a_key_and_a_signer(
+    out: Path, gpg_key: GpgKey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, signer: str | None
+) -> None:
+    """The key has signed for itself."""
+    (tmp_path / "key.asc").write_text(gpg_key.private_key)
+    monkeypatch.setenv("INLET_PASSPHRASE", gpg_key.passphrase)
+    with keyring(tmp_path / "key.asc", gpg_key.fingerprint if signer == "ours" else signer) as decrypt:
+        block = PgpKey(private_key=SecretStr(gpg_key.private_key), passphrase=SecretStr(gpg_key.passphrase))
+        with block.home() as home:
+            command = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--trust-model", "always"]
+            command += ["-s", "-u", gpg_key.fingerprint, "-r", gpg_key.fingerprint, "-e"]
+            message = subprocess.run(command, input=CSV, capture_output=True, check=True).stdout
+        refused = pytest.raises(Undecryptable, match="not signed by 0000") if signer == "0" * 40 else nullcontext()
+        with refused:
+            extract(io.BytesIO(message), out, name="a.csv.pgp", decrypt=decrypt)
+    assert contents(out) == ({} if signer == "0" * 40 else {"a.csv": CSV})
 
 
 def damaged_zip() -> bytes:

@@ -1,9 +1,11 @@
-"""PGP by gpg itself: what it proves, what it refuses, and what happens when it dies."""
+"""PGP by gpg itself: what it proves, what it refuses, and what happens when it dies; and the task over it."""
 
+import hashlib
 import io
 import os
 import re
 import signal
+import struct
 import subprocess
 import tempfile
 import threading
@@ -15,11 +17,19 @@ from typing import Any, BinaryIO
 
 import psutil
 import pytest
+from cryptography.hazmat.decrepit.ciphers.modes import CFB
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.aead import AESOCB3
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
-from blocks.errors import Interrupted, Misconfigured, Unreachable
+from blocks.errors import Interrupted, Misconfigured, NotThere, Unreachable
+from blocks.lake import Lake
 from blocks.pgp import PgpKey
 from spark.errors import Undecryptable
-from tasks.decrypt import decrypter, gpg_stream
+from tasks.decrypt import decrypt_file
+from tasks.gpg import Decrypt, decrypter, gpg_stream
+from tasks.opened import OpenedFile
+from tasks.wrappings import sniff
 
 TEXT = os.urandom(1 << 20).hex().encode()
 
@@ -89,10 +99,9 @@ def drain(plain: BinaryIO) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_stays_behind() -> Iterator[None]:
-    before = set(psutil.Process().children())  # servers of other tests run in this process too
     yield
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("gpg-")] == []
-    assert set(psutil.Process().children()) <= before  # zombies would be among them
+    assert [child for child in psutil.Process().children() if child.name() == "gpg"] == []  # zombies would be there
 
 
 @pytest.mark.parametrize(
@@ -134,6 +143,89 @@ def test_a_passphrase_of_the_message(home: Path, keys: Keys) -> None:
         read(message, home)
 
 
+def test_to_a_key_or_by_a_passphrase(keys: Keys, home: Path) -> None:
+    """Either opens it; the passphrase is asked for only where no key fits."""
+    message = gpg(keys.work, "-r", "ours", "-c", "-e", data=TEXT, passphrase="word")
+    assert read(message, home) == TEXT
+    with private_home() as empty:
+        assert read(message, empty, "word") == TEXT
+
+
+def packet(tag: int, body: bytes) -> bytes:
+    """RFC 4880, 4.2.2: a new-format packet."""
+    size = bytes([len(body)]) if len(body) < 192 else b"\xff" + struct.pack(">I", len(body))
+    return bytes([0xC0 | tag]) + size + body
+
+
+def aead(data: bytes, passphrase: bytes, chunk: int = 6) -> bytes:
+    """A message as GnuPG 2.3 makes it, which 2.2 only reads: AES-256 in OCB, chunks of 2^(6 + chunk) bytes.
+
+    RFC 4880bis-10, 5.16: packet 20; its key is the hash of a salt and the passphrase (5.3, 3.7.1.2).
+    """
+    salt, iv, size = os.urandom(8), os.urandom(15), 1 << (chunk + 6)
+    settings = bytes([1, 9, 2, chunk])
+    cipher = AESOCB3(hashlib.sha256(salt + passphrase).digest())
+
+    def seal(text: bytes, number: int, total: bytes = b"") -> bytes:
+        counted = struct.pack(">Q", number)
+        nonce = iv[:7] + bytes(a ^ b for a, b in zip(iv[7:], counted, strict=True))
+        return cipher.encrypt(nonce, text, b"\xd4" + settings + counted + total)
+
+    plain = packet(11, b"b\0" + bytes(4) + data)
+    chunks = [plain[i : i + size] for i in range(0, len(plain), size)]
+    sealed = [seal(text, number) for number, text in enumerate(chunks)]
+    last = seal(b"", len(chunks), struct.pack(">Q", len(plain)))
+    return packet(3, bytes([4, 9, 1, 8]) + salt) + packet(20, settings + iv + b"".join([*sealed, last]))
+
+
+def test_aead(home: Path) -> None:
+    """gpg 2.2 says DECRYPTION_OKAY and GOODMDC of a flipped bit here, and exits with 2."""
+    message = aead(TEXT[:50_000], b"word")
+    assert sniff(message) == "pgp"
+    assert read(message, home, "word") == TEXT[:50_000]
+    for at in (100, len(message) // 2, len(message) - 1):
+        changed = bytearray(message)
+        changed[at] ^= 1
+        with pytest.raises(Undecryptable, match=r"m\.pgp: "):
+            read(bytes(changed), home, "word")
+    sealed = (1 << 12) + 16  # a chunk and its tag
+    for cut in (1, 16, 17, 16 + sealed, len(message) // 2, len(message) - 100):
+        with pytest.raises(Undecryptable):
+            read(message[:-cut], home, "word")
+    head, body = message[:14], message[20:]
+    assert message == head + packet(20, body)
+    with pytest.raises(Undecryptable):  # whole chunks, and lengths that agree
+        read(head + packet(20, body[: -16 - len(body[19:-16]) % sealed]), home, "word")
+
+
+def unprotected(data: bytes, passphrase: bytes) -> bytes:
+    """A message as before 2000, which anybody can change unseen: AES-256 without an MDC (RFC 4880, 5.7 and 13.9)."""
+    salt, prefix = os.urandom(8), os.urandom(16)
+    key = AES(hashlib.sha256(salt + passphrase).digest())
+    first = Cipher(key, CFB(bytes(16))).encryptor().update(prefix + prefix[-2:])
+    rest = Cipher(key, CFB(first[2:])).encryptor().update(packet(11, b"b\0" + bytes(4) + data))
+    return packet(3, bytes([4, 9, 1, 8]) + salt) + packet(9, first + rest)
+
+
+def test_a_message_without_integrity_protection(home: Path) -> None:
+    with pytest.raises(Undecryptable, match=r"m\.pgp: "):
+        read(unprotected(TEXT, b"word"), home, "word")
+    command = [
+        "gpg",
+        "--homedir",
+        str(home),
+        "--batch",
+        "--quiet",
+        "--pinentry-mode",
+        "loopback",
+        "--passphrase",
+        "word",
+    ]
+    command += ["--passphrase", "word", "-d"]
+    done = subprocess.run(command, input=unprotected(TEXT, b"word"), capture_output=True, check=False)
+    assert done.stdout == TEXT  # the message is right
+
+
 def test_no_key_lists_the_recipients(keys: Keys, home: Path) -> None:
     listing = gpg(keys.work, "--list-keys", "--with-colons", "other").decode()
     [subkey] = re.findall(r"sub:.*?:.*?:.*?:(\w{16}):", listing)
@@ -168,6 +260,18 @@ def test_what_is_added_is_noticed(keys: Keys, home: Path) -> None:
             read(message + added, home)
 
 
+def test_what_is_added_to_an_armored_message_is_noticed(keys: Keys, home: Path) -> None:
+    """gpg passes over it in silence."""
+    for text in (b"a,b\n1,2\n", TEXT):  # one block of what is fed to gpg, and several
+        message = keys.lock("--armor", data=text)
+        for blank in (b"\n\n", b"\r\n  \n"):
+            assert read(message + blank, home) == text
+            assert read(message.rstrip() + blank, home) == text
+        for added in (b"garbage", b"\n\ngarbage", bytes(100), message):
+            with pytest.raises(Undecryptable, match=r"m\.pgp: bytes after its end, before byte "):
+                read(message + added, home)
+
+
 def test_what_is_not_encrypted_is_refused(keys: Keys, home: Path) -> None:
     signed = gpg(keys.work, "-u", "ours", "-s", data=TEXT)
     with pytest.raises(Undecryptable, match="signed or compressed but not encrypted"):
@@ -180,12 +284,40 @@ def test_the_signer(keys: Keys) -> None:
     signed, unsigned = keys.lock("-s", "-u", "other"), keys.lock()
     ours, other = keys.fingerprints["ours"], keys.fingerprints["other"]
     with private_home(keys.ours, keys.other_public) as home:
-        assert read(signed, home, signer=other) == TEXT
+        for spelled in (other, other.lower(), " ".join(re.findall("....", other))):
+            assert read(signed, home, signer=spelled) == TEXT
         for message, signer in ((unsigned, other), (signed, ours)):
             with pytest.raises(Undecryptable, match=f"not signed by {signer}"):
                 read(message, home, signer=signer)
-    with private_home(keys.ours) as home, pytest.raises(Undecryptable, match="not signed by"):
-        read(signed, home, signer=other)  # its key is not there to check
+        with pytest.raises(Undecryptable):
+            read(signed[:-1] + bytes([signed[-1] ^ 1]), home, signer=other)
+    with private_home(keys.ours) as home, pytest.raises(Undecryptable, match="that public key is missing"):
+        read(signed, home, signer=other)
+
+
+def test_the_signer_beside_another(keys: Keys) -> None:
+    signed = keys.lock("-s", "-u", "other", "-u", "locked", "--passphrase", "word")
+    other, locked = keys.fingerprints["other"], keys.fingerprints["locked"]
+    with private_home(keys.ours, keys.other_public, gpg(keys.work, "--armor", "--export", "locked").decode()) as home:
+        assert read(signed, home, signer=other) == read(signed, home, signer=locked) == TEXT
+    with (
+        private_home(keys.ours, keys.other_public) as home,
+        pytest.raises(Undecryptable, match=f"beside the signature of {other} there is one that cannot be checked"),
+    ):
+        read(signed, home, signer=other)
+
+
+def test_a_signer_whose_key_has_expired(keys: Keys) -> None:
+    with private_home(keys.ours) as home:
+        past = ("--faked-system-time", "20200101T000000!")
+        gpg(home, *past, "--quick-gen-key", "former", "default", "default", "1d")
+        former = re.findall(r"pub:.*?\nfpr:+(\w+):", gpg(home, "--list-keys", "--with-colons", "former").decode())[0]
+        # "ours" is not yet made then
+        late = ("--ignore-time-conflict", "--ignore-valid-from")
+        signed = gpg(home, *past, *late, "-r", "ours", "-s", "-u", "former", "-e", data=TEXT)
+        with pytest.raises(Undecryptable, match=f"signature of {former}, or its key, has expired or was revoked"):
+            read(signed, home, signer=former)
+        assert read(signed, home) == TEXT
 
 
 def test_only_the_read_at_the_end_raises_and_again_and_again(keys: Keys, home: Path) -> None:
@@ -264,11 +396,67 @@ def test_no_gpg(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_home_of_a_key_block(keys: Keys) -> None:
     """Its passphrase is in the home; none is given."""
     message = keys.lock(to=("locked",))
+    by_passphrase = gpg(keys.work, "-c", data=TEXT, passphrase="word")
     with PgpKey.model_validate({"private_key": keys.locked, "passphrase": "word"}).home() as home:
-        assert read(message, home) == TEXT
+        assert read(message, home) == read(by_passphrase, home) == TEXT
+    with PgpKey.model_validate({"passphrase": "word"}).home() as home:
+        assert read(by_passphrase, home) == TEXT
+        with pytest.raises(Undecryptable, match="no key of ours fits"):
+            read(message, home)
     for passphrase in ("wrong", None):
         with (
             PgpKey.model_validate({"private_key": keys.locked, "passphrase": passphrase}).home() as home,
             pytest.raises(Undecryptable, match="passphrase of its key is wrong"),
         ):
             read(message, home)
+    with (
+        PgpKey.model_validate({"passphrase": "wrong"}).home() as home,
+        pytest.raises(Undecryptable, match="passphrase is wrong"),
+    ):
+        read(by_passphrase, home)
+
+
+def test_the_home_of_a_key_block_with_a_signer(keys: Keys) -> None:
+    block = PgpKey.model_validate({"private_key": keys.ours, "signers": keys.other_public})
+    with block.home() as home:
+        assert read(keys.lock("-s", "-u", "other"), home, signer=keys.fingerprints["other"]) == TEXT
+        with pytest.raises(Undecryptable, match="not signed by"):
+            read(keys.lock(), home, signer=keys.fingerprints["other"])
+
+
+def landed(lake: Lake, name: str, data: bytes) -> OpenedFile:
+    path = f"landed/party/1/r1/{name}"
+    lake.fs().pipe_file(lake.path(*path.split("/")), data)
+    return OpenedFile(names=(name,), path=path, size=len(data), sha256="", of="feed")
+
+
+@pytest.fixture
+def ours(home: Path) -> Decrypt:
+    return decrypter(home)
+
+
+@pytest.mark.parametrize(("name", "inner"), [("a.csv.pgp", "a.csv"), ("A.GPG", "A"), ("a.asc", "a"), ("a", "a")])
+def test_a_file_in_the_lake(lake: Lake, keys: Keys, ours: Decrypt, name: str, inner: str) -> None:
+    target = lake.path("staged", "party", "1", "run", "decrypted", "000000")
+    plain = decrypt_file(landed(lake, name, keys.lock()), lake, target, ours)
+    assert plain == OpenedFile(
+        names=(name, inner),
+        path="staged/party/1/run/decrypted/000000",
+        size=len(TEXT),
+        sha256=hashlib.sha256(TEXT).hexdigest(),
+        of="feed",
+    )
+    assert lake.fs().cat_file(target) == TEXT
+
+
+def test_nothing_of_a_message_that_is_not_proved_stays_in_the_lake(lake: Lake, keys: Keys, ours: Decrypt) -> None:
+    message = keys.lock("-z", "0")
+    target = lake.path("staged", "party", "1", "run", "decrypted", "000000")
+    wrong = {"flipped": message[:-10] + bytes([message[-10] ^ 1]) + message[-9:], "cut": message[:-1], "none": b"a,b\n"}
+    for name, data in wrong.items():
+        with pytest.raises(Undecryptable, match=name):
+            decrypt_file(landed(lake, name, data), lake, target, ours)
+        assert not lake.fs().exists(target)
+    missing = OpenedFile(names=("x",), path="landed/party/1/r1/x", size=0, sha256="")
+    with pytest.raises(NotThere):
+        decrypt_file(missing, lake, target, ours)
