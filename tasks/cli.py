@@ -16,14 +16,16 @@ from blocks.errors import PlaceError
 from spark.errors import DataError
 
 if TYPE_CHECKING:
-    from spark.readers import Csv, Excel, Sas
+    from spark.readers import AnyReader
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer exports only what stands below it
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Format = Annotated[str | None, typer.Option("--format", help="csv, excel or sas; else by the file's ending.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="csv, excel, sas, parquet or orc; else by the file's ending.")
+]
 Options = Annotated[list[str] | None, typer.Option("-o", help="An option of the reader, such as delimiter=';'.")]
 
 
@@ -132,7 +134,7 @@ def _bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
         yield lambda count, total: bar.update(task, advance=count, total=total)
 
 
-def _reader(file: str, fmt: str | None, options: Sequence[str] | None) -> "Csv | Excel | Sas | None":
+def _reader(file: str, fmt: str | None, options: Sequence[str] | None) -> "AnyReader | None":
     from tasks.local import reader_for
 
     if not fmt and not options:

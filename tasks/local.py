@@ -22,7 +22,7 @@ from blocks.pgp import PgpKey
 from spark.convert import REJECTED, parse, raw_schema, read_whole, rejected_table, with_constants
 from spark.errors import UnexpectedMember, UnknownFormat
 from spark.parts import Rejected
-from spark.readers import READERS, AnyReader, Csv, Excel, Fixed, Sas, cuts
+from spark.readers import READERS, AnyReader, Fixed, cuts
 from spark.readers.base import SPECIAL
 from tasks.gpg import Decrypt, decrypter
 from tasks.manifest import now
@@ -38,6 +38,8 @@ _BY_ENDING = {
     "ods": "excel",
     "xpt": "sas",
     "sas7bdat": "sas",
+    "parquet": "parquet",
+    "orc": "orc",
 }
 
 
@@ -74,7 +76,7 @@ class Look(BaseModel, frozen=True):
     columns: list[ColumnLook]
 
 
-def reader_for(name: str, fmt: str | None = None, options: Mapping[str, str] | None = None) -> Csv | Excel | Sas:
+def reader_for(name: str, fmt: str | None = None, options: Mapping[str, str] | None = None) -> AnyReader:
     """The reader of a format, by its name or else by the file's ending, with options as text.
 
     Raises `UnknownFormat` where there is none and for options that it does not know.
