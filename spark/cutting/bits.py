@@ -1,5 +1,7 @@
 """Flags of a block's bytes as words of 64 bits, and what can be told by them at once."""
 
+import threading
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,26 +13,56 @@ Words = npt.NDArray[np.uint64]
 ONE, TOP = np.uint64(1), np.uint64(63)
 
 
+class _Scratch(threading.local):
+    """Memory for flags that each thread uses again: fresh memory costs more page faults than comparing costs time."""
+
+    _MOST = 4 * 1024 * 1024  # bytes that are kept
+
+    def __init__(self) -> None:
+        self._kept = np.empty(0, bool)
+
+    def flags(self, length: int) -> Flags:
+        """So many flags of any value, until the next call."""
+        if length > self._MOST:
+            return np.empty(length, bool)
+        if length > len(self._kept):
+            self._kept = np.empty(length, bool)
+        return self._kept[:length]
+
+
+_scratch = _Scratch()
+
+
 def packed(flags: Flags) -> Words:
     """Flags as bits, the first the lowest."""
+    if len(flags) % 64 == 0:
+        return np.packbits(flags, bitorder="little").view("<u8")
     bytes_ = np.packbits(flags, bitorder="little")
     words = np.zeros(-(-len(bytes_) // 8), "<u8")
     words.view(np.uint8)[: len(bytes_)] = bytes_
     return words
 
 
-def positions(flags: Flags) -> Positions:
-    """Where flags are set. Where few are, it is quicker to look at words than at bytes."""
-    words = packed(flags)
+def equal(bytes_: Bytes, byte: int) -> Words:
+    """Where a byte occurs, as bits."""
+    length = len(bytes_)
+    flags = _scratch.flags(-(-length // 64) * 64)
+    np.equal(bytes_, byte, out=flags[:length])
+    flags[length:] = False
+    return packed(flags)
+
+
+def positions(words: Words) -> Positions:
+    """Where bits are set. Where few are, it is quicker to look at words than at single bits."""
     at = np.flatnonzero(words)
     if len(at) * 4 > len(words):
-        return np.flatnonzero(flags)
+        return np.flatnonzero(unpacked(words, 64 * len(words)))
     bits, found = words[at], list[Positions]()
     while len(bits):
         low = bits & np.negative(bits)
         found.append(at * 64 + np.bitwise_count(low - ONE))
         bits ^= low
-        more = bits != 0
+        more = np.flatnonzero(bits)
         at, bits = at[more], bits[more]
     return found[0] if len(found) == 1 else np.sort(np.concatenate([*found, np.zeros(0, np.int64)]))
 
@@ -47,10 +79,11 @@ def parity(bits: Words, *, before: bool = False) -> Words:
     for shift in (1, 2, 4, 8, 16, 32):
         np.left_shift(found, np.uint64(shift), out=shifted)
         found ^= shifted
-    odd = np.empty(len(found), bool)
+    odd = shifted
     odd[0] = before
-    np.not_equal(found[:-1] >> TOP, 0, out=odd[1:])
-    found ^= np.negative(np.logical_xor.accumulate(odd).astype(np.uint64))  # all ones where odd
+    np.right_shift(found[:-1], TOP, out=odd[1:])
+    np.bitwise_xor.accumulate(odd, out=odd)
+    found ^= np.negative(odd, out=odd)  # all ones where odd
     return found
 
 
@@ -60,6 +93,13 @@ def next_bits(bits: Words, first: int = 0) -> Words:
     moved[1:] |= bits[first:-1] >> TOP
     if first:
         moved[0] |= bits[first - 1] >> TOP
+    return moved
+
+
+def bits_before(bits: Words) -> Words:
+    """The bits each one back: of each, the one behind it."""
+    moved = bits >> ONE
+    moved[:-1] |= bits[1:] << TOP
     return moved
 
 

@@ -12,7 +12,7 @@ every opening quote standing at the start of a field.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -27,6 +27,8 @@ from spark.cutting.bits import (
     Positions,
     Words,
     bits_at,
+    bits_before,
+    equal,
     escaped,
     lowest,
     next_bits,
@@ -81,7 +83,7 @@ class Dialect:
     comment: bytes | None = None
     line_end: LineEnd = "any"
 
-    def ends(self, block: bytes, *, final: bool = False) -> Ends:
+    def ends(self, block: bytes | bytearray, *, final: bool = False) -> Ends:
         """Find the ends of records in a block that begins with a record; `final`: the end of the block is one too.
 
         Without `final` a CR at the very end is not taken for a line end, as an LF may follow.
@@ -91,7 +93,7 @@ class Dialect:
         if not final or found.quoted or not len(block) or (len(found.ends) and found.ends[-1] == len(block)):
             return found
         start = int(found.ends[-1]) if len(found.ends) else 0
-        filled = bool(self.bare(block[start : start + 3])) and not (
+        filled = bool(self.bare(bytes(block[start : start + 3]))) and not (
             self.comment and block.startswith(self.comment, start)
         )
         return Ends(np.append(found.ends, len(block)), np.append(found.filled, filled), False)
@@ -133,29 +135,56 @@ class Dialect:
                 return fields
             at += len(self.delimiter)
 
-    def _ends(self, block: bytes, final: bool) -> Ends:
+    def _ends(self, block: bytes | bytearray, final: bool) -> Ends:
         bytes_ = np.frombuffer(block, np.uint8)
         escapes = self.escape is not None and self.escape in block
-        is_escaped = escaped(bytes_, ord(self.escape or b"\0"))[0] if escapes else None
+        not_escaped = ~packed(escaped(bytes_, ord(self.escape or b"\0"))[0]) if escapes else None
         newlines = self._newlines(bytes_, block, final)
-        if is_escaped is not None:
-            newlines = newlines[~is_escaped[newlines]]
+        if not_escaped is not None:
+            newlines &= not_escaped
             if self.line_end == "crlf":
-                newlines = newlines[~is_escaped[newlines - 1]]
+                newlines &= next_bits(not_escaped)
         quoted = False
         if self.quote and self.quote in block:
-            quotes = bytes_ == ord(self.quote)
-            behind = self.delimiters(block)  # what a field may start behind
-            if is_escaped is not None:
-                quotes &= ~is_escaped
-                behind &= ~is_escaped
-            behind[newlines] = True
-            inside, quoted = _inside(quotes, behind, newlines)
-            newlines = newlines[~inside]
-        ends = newlines + 1
+            quotes = equal(bytes_, ord(self.quote))
+            if not_escaped is not None:
+                quotes &= not_escaped
+            ends, quoted = self._outside(block, quotes, newlines, not_escaped)
+        else:
+            ends = positions(newlines)
+        ends += 1
         return Ends(ends, ~_blank(bytes_, ends), quoted)
 
-    def delimiters(self, block: bytes) -> Flags:
+    def _outside(
+        self, block: bytes | bytearray, quotes: Words, newlines: Words, not_escaped: Words | None
+    ) -> tuple[Positions, bool]:
+        """Which newlines stand outside quotes, and whether the block's end is inside; no newline is a quote itself."""
+        dense = int(np.bitwise_count(quotes).sum()) * _DENSE > len(block)
+        one_byte = len(self.delimiter) == 1
+        bytes_ = np.frombuffer(block, np.uint8)
+        behind = None  # what a field may start behind; single bytes tell it where few of them are asked for
+        if dense or not one_byte or not_escaped is not None:
+            behind = equal(bytes_, ord(self.delimiter)) if one_byte else packed(self.delimiters(block))
+            if not_escaped is not None:
+                behind &= not_escaped
+            behind |= newlines
+        if dense and behind is not None:
+            inside = _inside_by_words(quotes, behind)
+            if inside is not None:
+                last = np.uint64((len(block) - 1) % 64)
+                return positions(newlines & ~inside), bool(inside[-1] >> last & ONE)
+
+        def is_behind(at: Positions) -> Flags:
+            if behind is not None:
+                return bits_at(behind, at)
+            delimits: Flags = bytes_[at] == ord(self.delimiter)
+            return delimits | bits_at(newlines, at)
+
+        at = positions(newlines)
+        is_inside, quoted = _inside_by_runs(quotes, is_behind, at)
+        return at[~is_inside], quoted
+
+    def delimiters(self, block: bytes | bytearray) -> Flags:
         """The last byte of each delimiter, from left to right, also of those in quotes."""
         length = len(self.delimiter)
         last: Flags
@@ -169,25 +198,22 @@ class Dialect:
             last[[match.end() - 1 for match in re.finditer(re.escape(self.delimiter), block)]] = True
         return last
 
-    def _newlines(self, bytes_: Bytes, block: bytes, final: bool) -> Positions:
+    def _newlines(self, bytes_: Bytes, block: bytes | bytearray, final: bool) -> Words:
         """The last byte of each line end."""
         if self.line_end == "cr":
-            return positions(bytes_ == _CR)
-        feeds = positions(bytes_ == _LF)
+            return equal(bytes_, _CR)
+        feeds = equal(bytes_, _LF)
+        if self.line_end == "lf" or b"\r" not in block:
+            return feeds if self.line_end != "crlf" else np.zeros_like(feeds)
+        returns = equal(bytes_, _CR)
         if self.line_end == "crlf":
-            feeds = feeds[feeds > 0]
-            feeds = feeds[bytes_[feeds - 1] == _CR]
-        if self.line_end != "any" or b"\r" not in block:
-            return feeds
-        returns = positions(bytes_ == _CR)
-        if returns[-1] == len(bytes_) - 1:
-            follower = np.append(bytes_[returns[:-1] + 1], 0 if final else _LF)
-        else:
-            follower = bytes_[returns + 1]
-        alone = returns[follower != _LF]
-        return np.sort(np.concatenate((feeds, alone))) if len(alone) else feeds
+            return feeds & next_bits(returns)
+        alone = returns & ~bits_before(feeds)
+        if not final and bytes_[-1] == _CR:
+            alone[-1] &= ~(ONE << np.uint64((len(block) - 1) % 64))
+        return feeds | alone
 
-    def _ends_among_comments(self, block: bytes, final: bool) -> Ends:
+    def _ends_among_comments(self, block: bytes | bytearray, final: bool) -> Ends:
         """Stretch by stretch: whether a line is a comment depends on the quotes before it, which comments end."""
         comment = self.comment or b""
         nothing = Ends(np.zeros(0, np.int64), np.zeros(0, bool), False)
@@ -268,7 +294,8 @@ def _unescaped(value: bytes, pairs: re.Pattern[bytes] | None) -> bytes:
 
 def _blank(bytes_: Bytes, ends: Positions) -> Flags:
     """Which records are nothing but a line end."""
-    length = np.diff(ends, prepend=0)
+    length = ends.copy()
+    length[1:] -= ends[:-1]
     if not len(ends) or length.min() > 2:
         return np.zeros(len(ends), bool)
     first = bytes_[ends - length]
@@ -279,28 +306,18 @@ def _blank(bytes_: Bytes, ends: Positions) -> Flags:
     return blank
 
 
-def _inside(quotes: Flags, behind: Flags, at: Positions) -> tuple[Flags, bool]:
-    """Which of the bytes `at` stand inside quotes, and whether the end does; none of `at` is a quote itself.
+def _inside_by_runs(quotes: Words, is_behind: Callable[[Positions], Flags], at: Positions) -> tuple[Flags, bool]:
+    """Which of the bytes `at`, no quotes, stand inside quotes, and whether the end does: see the module.
 
-    `behind`: what a field may start behind.
+    `is_behind`: which of some bytes a field may start behind.
     """
-    words = packed(quotes)
-    if int(np.bitwise_count(words).sum()) * _DENSE > len(quotes):
-        inside = _inside_by_words(words, packed(behind))
-        if inside is not None:
-            return bits_at(inside, at), bool(bits_at(inside, np.array([len(quotes) - 1]))[0])
-    return _inside_by_runs(quotes, behind, at)
-
-
-def _inside_by_runs(quotes: Flags, behind: Flags, at: Positions) -> tuple[Flags, bool]:
-    """By runs of adjacent quotes, exact whatever stands where: see the module."""
-    where = np.flatnonzero(quotes)
+    where = positions(quotes)
     if not len(where):
         return np.zeros(len(at), bool), False
     first = np.flatnonzero(np.diff(where, prepend=-2) != 1)
     odd = np.diff(first, append=len(where)) % 2 == 1
     start = where[first]
-    opening = behind[start - 1]
+    opening = is_behind(np.maximum(start - 1, 0))
     if start[0] == 0:
         opening[0] = True
     toggles = np.cumsum(odd & opening)
@@ -327,6 +344,7 @@ def _inside_by_words(quotes: Words, behind: Words) -> Words | None:
         if not len(words):
             return inside
         if opening is None or opening_words is None:
+            quotes = quotes.copy()
             opening = quotes & start
             opening_words = np.flatnonzero(opening)
         first = int(words[0])
@@ -349,6 +367,6 @@ def _inside_by_words(quotes: Words, behind: Words) -> Words | None:
 _CONTROLS = [bytes([n]) for n in (*range(0x1F, 0x0D, -1), *range(1, 9), 0x0B, 0x0C, 0x7F)]
 
 
-def unused(block: bytes) -> bytes | None:
+def unused(block: bytes | bytearray) -> bytes | None:
     """A control byte that does not occur in the block, ASCII and no line end; None where all do."""
     return next((byte for byte in _CONTROLS if byte not in block), None)

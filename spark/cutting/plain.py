@@ -95,7 +95,7 @@ class Plain:
 
     def read(self, size: int) -> bytes:
         """The next `size` bytes; fewer at the end of the stream alone."""
-        pieces = [self._pending]
+        pieces = [self._pending] if self._pending else []
         have = len(self._pending)
         self._pending = b""
         while have < size and not self._ended:

@@ -15,8 +15,11 @@ from spark.parts import PART, Bad, Piece
 MAX_RECORD = 16 * 1024 * 1024
 """Bytes that a record may span before it is taken for a quote left open."""
 
-_READ = 256 * 1024
-"""Bytes that are scanned at once: enough for numpy, few enough for the processor's cache."""
+_READ = 1024 * 1024
+"""Bytes that are scanned at once, however long pieces are: enough for numpy, few enough for the processor's cache."""
+
+_CHUNK = 64 * 1024
+"""Bytes that are read at once: so few that the C library has their memory at hand, without page faults."""
 
 _HEAD = 1024 * 1024
 """Bytes that a header may span."""
@@ -33,7 +36,9 @@ class Records:
         self._plain = plain
         self._dialect = dialect
         self._max = max_record
-        self._carry = b""
+        self._buffer = bytearray()  # what is read and not passed is `_start` to `_stop` of it
+        self._start = self._stop = 0
+        self._found: Ends | None = None  # in what is not passed, where they are known
         self._ended = False
         self._lost: _Lost | None = None
         self._plain_lines = Dialect(quote=None, line_end=dialect.line_end)
@@ -45,10 +50,11 @@ class Records:
         wanted = min(_READ, _HEAD)
         while True:
             self._fill(wanted)
-            end = next((end for _, end in self._lines()), 0)
-            may_go_on = end == len(self._carry) and self._carry.endswith(b"\r")  # half of a CRLF
+            carry = self._carry()
+            end = next((end for _, end in self._lines(carry)), 0)
+            may_go_on = end == len(carry) and carry.endswith(b"\r")  # half of a CRLF
             if self._ended or (end and not may_go_on):
-                return self._pass(end)
+                return bytes(self._pass(end))
             if wanted >= _HEAD:
                 raise Unreadable(f"the line at byte {self.offset:,} does not end within {_HEAD:,} bytes")
             wanted = min(2 * wanted, _HEAD)
@@ -61,9 +67,9 @@ class Records:
         wanted = min(_READ, _HEAD)
         while True:
             self._fill(wanted)
-            found = self._dialect.ends(self._carry, final=self._ended)
+            found = self._dialect.ends(self._carry(), final=self._ended)
             if len(found.ends):
-                data = self._pass(int(found.ends[0]))
+                data = bytes(self._pass(int(found.ends[0])))
                 if found.filled[0]:
                     return data
             elif self._ended and not found.quoted:
@@ -76,12 +82,13 @@ class Records:
     def peek(self) -> bytes:
         """The first record from here on, or the first line that is one, without passing over it; b"" where none is."""
         self._fill(_HEAD)
-        found = self._dialect.ends(self._carry, final=self._ended)
+        carry = self._carry()
+        found = self._dialect.ends(carry, final=self._ended)
         first = np.flatnonzero(found.filled)[:1]
         if len(first):
             start = int(found.ends[first[0] - 1]) if first[0] else 0
-            return self._carry[start : int(found.ends[first[0]])]
-        lines = (self._carry[start:end] for start, end in self._lines())
+            return carry[start : int(found.ends[first[0]])]
+        lines = (carry[start:end] for start, end in self._lines(carry))
         return next((line for line in lines if self._is_record(line, 0)), b"")
 
     def pieces(self, size: int = PART, columns: tuple[str, ...] = (), footer: int = 0) -> Iterator[Piece]:
@@ -90,75 +97,87 @@ class Records:
         The number of `columns` tells a right record where cutting has to find one again; `footer` records at the end
         are left out.
         """
-        first, begun = 1, False
+        first, begun, piece = 1, False, _Piece()
         while True:
-            piece, length, offset, records, bad = list[bytes](), 0, self.offset, 0, list[Bad]()
-            while (left := size - length) > 0:
-                start = length
+            offset, records, bad = self.offset, 0, list[Bad]()
+            while (left := size - piece.length) > 0:
+                start = piece.length
                 if lost := self._lost:
                     ordinal = first + records if lost.begins else None
                     records += lost.begins
-                    if data := self._skip(lost, left, len(columns)):
-                        piece.append(data)
-                        length += len(data)
+                    if skipped := self._skip(lost, left, len(columns)):
+                        piece.append(skipped)
                         if ordinal is None and bad:  # it goes on within this piece
                             start, ordinal = bad[-1].start, bad.pop().record
-                        bad.append(Bad(start=start, length=length - start, record=ordinal, reason=lost.reason))
+                        bad.append(Bad(start=start, length=piece.length - start, record=ordinal, reason=lost.reason))
                     continue
-                data, filled, undecodable = self._take(left, footer, alone=not start)
+                taken, filled, undecodable = self._take(size, left, footer, alone=not start)
                 bad += [
                     Bad(start=start + at, length=span, record=first + records + nth, reason=self._undecodable)
                     for at, span, nth in undecodable
                 ]
                 records += filled
-                piece.append(data)
-                length += len(data)
-                if not data and not self._lost:
+                piece.append(taken)
+                if not taken and not self._lost:
                     break
-            if not length and begun:
+            if not piece.length and begun:
                 return
+            data = piece.taken()
             yield Piece(
-                data=b"".join(piece),
+                data=data,
                 offset=offset,
                 first_record=first,
                 records=records,
                 bad=tuple(bad),
                 columns=columns,
             )
-            if not length:
+            if not data:
                 return
             first, begun = first + records, True
 
-    def _take(self, limit: int, footer: int, *, alone: bool) -> tuple[bytes, int, list[tuple[int, int, int]]]:
+    def _take(
+        self, size: int, limit: int, footer: int, *, alone: bool
+    ) -> tuple[memoryview, int, list[tuple[int, int, int]]]:
         """Whole records of at most `limit` bytes, or, `alone`, one of any length; and how many they are.
 
         Then start, length and ordinal from 0 of those that could not be decoded. No bytes where none fits, at the end,
-        and before a bad record, at which `_lost` is set.
+        and before a bad record, at which `_lost` is set. Of a piece of `size` bytes as many are scanned at once.
         """
-        wanted = min(limit, _READ)
+        wanted = min(size, _READ) if self._found is None else 0
         while True:
-            self._fill(wanted)
-            found = self._dialect.ends(self._carry, final=self._ended)
+            found = self._scan(wanted)
             ends = found.ends[: self._before_footer(found, footer)]
-            if len(self._carry) > self._max:
+            if self._stop - self._start > self._max:
                 ends = ends[: self._before_long(found.ends)]
             fitting = int(np.searchsorted(ends, limit, "right")) or int(alone and len(ends) > 0)
             if fitting:
-                data, filled = self._pass(int(ends[fitting - 1])), found.filled[:fitting]
-                undecodable = self._not_decoded(data, ends[:fitting], filled) if self._undecodable else []
+                end, filled = int(ends[fitting - 1]), found.filled[:fitting]
+                data = self._pass(end)
+                if fitting < len(found.ends):  # the rest need not be found again
+                    self._found = Ends(found.ends[fitting:] - end, found.filled[fitting:], found.quoted)
+                undecodable = self._not_decoded(bytes(data), ends[:fitting], filled) if self._undecodable else []
                 return data, int(np.count_nonzero(filled)), undecodable
-            next_end = int(found.ends[0]) if len(found.ends) else len(self._carry)
+            have = self._stop - self._start
+            next_end = int(found.ends[0]) if len(found.ends) else have
             if next_end > self._max:
                 self._lost = _Lost(f"longer than {self._max:,} bytes")
             elif self._ended and found.quoted and not len(found.ends):
                 self._lost = _Lost("the file ends within its quotes")
-            if self._lost or self._ended or (not alone and wanted >= limit):
-                return b"", 0, []
-            wanted = max(_READ, 2 * wanted)
+            if self._lost or self._ended or (not alone and have >= limit):
+                return self._pass(0), 0, []
+            wanted = max(_READ, 2 * have)
             if not alone:
                 wanted = min(wanted, limit)
             if not len(found.ends):
                 wanted = min(wanted, self._max + 1)
+
+    def _scan(self, wanted: int) -> Ends:
+        """The ends of records in at least `wanted` bytes, or in as many as have been scanned and not passed."""
+        self._fill(wanted)
+        if self._found is None:
+            whole = self._stop - self._start == len(self._buffer)
+            self._found = self._dialect.ends(self._buffer if whole else self._carry(), final=self._ended)
+        return self._found
 
     def _before_long(self, ends: Positions) -> int:
         """How many of the ends are those of records before the first that is too long."""
@@ -180,36 +199,37 @@ class Records:
         records = np.flatnonzero(found.filled)
         return int(records[-footer]) if len(records) >= footer else 0
 
-    def _skip(self, lost: "_Lost", limit: int, width: int) -> bytes:
+    def _skip(self, lost: "_Lost", limit: int, width: int) -> memoryview:
         """About `limit` bytes of a bad record at most; where it ends among them, `_lost` is None again."""
         if lost.begins:
             limit = max(limit, self._max)  # so that as much of it as a record may be stands together
         wanted = min(limit, _READ)
         while True:  # a line that may be the next record is needed as a whole
             self._fill(wanted)
-            ends = self._plain_lines.ends(self._carry, final=self._ended).ends
-            if len(ends) or self._ended or len(self._carry) > self._max or not lost.at_line:
+            carry = self._carry()
+            ends = self._plain_lines.ends(carry, final=self._ended).ends
+            if len(ends) or self._ended or len(carry) > self._max or not lost.at_line:
                 break
             wanted = min(max(_READ, 2 * wanted), self._max + 1)
         starts = np.append(0, ends[:-1])[: len(ends)]
-        for line in np.flatnonzero((starts < limit) & self._may_be_records(ends, width)):
+        for line in np.flatnonzero((starts < limit) & self._may_be_records(carry, ends, width)):
             start = int(starts[line])
-            if (start or lost.at_line) and self._is_record(self._carry[start : int(ends[line])], width):
+            if (start or lost.at_line) and self._is_record(carry[start : int(ends[line])], width):
                 self._lost = None
                 return self._pass(start)
         lost.begins = False
-        if self._ended and len(self._carry) <= limit:
+        if self._ended and len(carry) <= limit:
             self._lost = None
-            return self._pass(len(self._carry))
+            return self._pass(len(carry))
         whole = int(np.searchsorted(ends, limit, "right"))
         lost.at_line = whole > 0
-        return self._pass(int(ends[whole - 1]) if whole else min(len(self._carry), limit))
+        return self._pass(int(ends[whole - 1]) if whole else min(len(carry), limit))
 
-    def _may_be_records(self, ends: Positions, width: int) -> Flags:
+    def _may_be_records(self, lines: bytes, ends: Positions, width: int) -> Flags:
         """Which lines have as many delimiters as a record needs, or more, of which some may stand in quotes."""
-        delimiters = np.flatnonzero(self._dialect.delimiters(self._carry))
+        delimiters = np.flatnonzero(self._dialect.delimiters(lines))
         each = np.diff(np.searchsorted(delimiters, ends), prepend=0)
-        special = [mark for mark in (self._dialect.quote, self._dialect.escape) if mark and mark in self._carry]
+        special = [mark for mark in (self._dialect.quote, self._dialect.escape) if mark and mark in lines]
         return each >= width - 1 if special or not width else each == width - 1
 
     def _is_record(self, line: bytes, width: int) -> bool:
@@ -223,23 +243,64 @@ class Records:
         fields = dialect.split(text)
         return fields is not None and width in {0, len(fields)}
 
-    def _lines(self) -> Iterator[tuple[int, int]]:
+    def _lines(self, carry: bytes) -> Iterator[tuple[int, int]]:
         """Start and end of the lines that are read and not passed, at the stream's end also of an unended one."""
         end = 0
-        for start, end in self._dialect.lines(self._carry):
+        for start, end in self._dialect.lines(carry):
             yield start, end
-        if self._ended and end < len(self._carry):
-            yield end, len(self._carry)
+        if self._ended and end < len(carry):
+            yield end, len(carry)
+
+    def _carry(self) -> bytes:
+        """What is read and not passed."""
+        return bytes(memoryview(self._buffer)[self._start : self._stop])
 
     def _fill(self, wanted: int) -> None:
-        if not self._ended and (missing := wanted - len(self._carry)) > 0:
+        """Read until `wanted` bytes are there, at the beginning of a buffer that is as long."""
+        have = self._stop - self._start
+        if self._ended or have >= wanted:
+            return
+        buffer = self._buffer if len(self._buffer) == wanted else bytearray(wanted)
+        into = memoryview(buffer)  # a bytearray would copy twice
+        into[:have] = memoryview(self._buffer)[self._start : self._stop]
+        self._buffer, self._start, self._stop, self._found = buffer, 0, have, None
+        while not self._ended and self._stop < wanted:
+            missing = min(wanted - self._stop, _CHUNK)
             data = self._plain.read(missing)
             self._ended = len(data) < missing
-            self._carry += data
+            into[self._stop : self._stop + len(data)] = data
+            self._stop += len(data)
 
-    def _pass(self, length: int) -> bytes:
-        data, self._carry = self._carry[:length], self._carry[length:]
-        self.offset += self._plain.original_length(data)
+    def _pass(self, length: int) -> memoryview:
+        """The next bytes, which stand there until others are read."""
+        data = memoryview(self._buffer)[self._start : self._start + length]
+        self._start += length
+        self._found = None if length else self._found
+        self.offset += self._plain.original_length(bytes(data)) if self._plain.recoded else length
+        return data
+
+
+class _Piece:
+    """A piece in the making, in memory that is used again."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self.length = 0
+
+    def append(self, data: memoryview) -> None:
+        """Add bytes."""
+        end = self.length + len(data)
+        if end > len(self._buffer):
+            longer = bytearray(max(end, 2 * len(self._buffer)))
+            longer[: self.length] = self._buffer[: self.length]
+            self._buffer = longer
+        memoryview(self._buffer)[self.length : end] = data
+        self.length = end
+
+    def taken(self) -> bytes:
+        """The bytes, after which there are none."""
+        data = bytes(memoryview(self._buffer)[: self.length])
+        self.length = 0
         return data
 
 
