@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 CHUNK = 1 << 20
-AHEAD = 2
+AHEAD = 4
 """Chunks that `read_ahead` holds."""
 
 REQUEST = 8 << 20

@@ -8,17 +8,19 @@ nothing finer than microseconds. What is narrower is widened. A nanosecond that 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.orc as orc
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from spark.errors import Damaged, Unreadable
 from spark.parts import PART
 from spark.readers.base import SPECIAL
+
+if TYPE_CHECKING:
+    from pyarrow import orc
 
 _ROWS = 1 << 16  # of a batch at most
 
@@ -100,7 +102,9 @@ def _parquet(file: BinaryIO) -> pq.ParquetFile:
     return _opened(file, "Parquet", lambda: pq.ParquetFile(file, coerce_int96_timestamp_unit="us"))
 
 
-def _orc(file: BinaryIO) -> orc.ORCFile:
+def _orc(file: BinaryIO) -> "orc.ORCFile":
+    from pyarrow import orc  # 20 ms, which most runs do without
+
     return _opened(file, "ORC", lambda: orc.ORCFile(file))
 
 
