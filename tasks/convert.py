@@ -7,6 +7,7 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel
+from pyspark import SparkContext
 
 from spark.convert import (
     REJECTED,
@@ -135,7 +136,7 @@ def _dataset(
         if sum(part.bytes for part in staged.parts) >= spark_from:
             context = session(run.lake.environment()).sparkContext
             shares = split(staged, reader, context.defaultParallelism, run.lake.fs())
-            converted = _on_spark(shares, reader, to, run)
+            converted = _on_spark(context, shares, reader, to, run)
         else:
             shares = split(staged, reader, cores, run.lake.fs())
             converted = convert_file(shares, reader, to, run.lake.fs(), cores)
@@ -143,9 +144,8 @@ def _dataset(
     return done
 
 
-def _on_spark(file: Split, reader: AnyReader, to: Target, run: Run) -> Converted:
+def _on_spark(context: SparkContext, file: Split, reader: AnyReader, to: Target, run: Run) -> Converted:
     """The same function, shipped to where Spark has cores; only what comes back from this one collect counts."""
-    context = session(run.lake.environment()).sparkContext
     shares = [_by_url(share, run) for share in file.shares]
     results = context.parallelize(shares, len(shares)).map(lambda share: convert_share(share, reader, to)).collect()
     return total(results, file, to.file)

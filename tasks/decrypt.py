@@ -10,17 +10,14 @@ from prefect.cache_policies import NO_CACHE
 from blocks.errors import Misconfigured
 from blocks.lake import Lake, sayings
 from blocks.pgp import PgpKey
-from tasks.gpg import Decrypt, decrypter, gpg_stream
+from tasks.gpg import Decrypt, decrypter
 from tasks.opened import Opened, OpenedFile, files, staged_folder
 from tasks.retrying import RETRY
 from tasks.run import current
 from tasks.source import Source
 from tasks.spool import copy, open_file
 from tasks.transfer import Landed
-
-__all__ = ["Decrypt", "decrypt", "decrypt_file", "decrypter", "gpg_stream", "keys"]
-
-ENDINGS = (".pgp", ".gpg", ".asc")
+from tasks.wrappings.names import unwrapped
 
 
 @task(task_run_name="decrypt {landed.drop}", cache_policy=NO_CACHE, **RETRY)
@@ -54,7 +51,7 @@ def decrypt_file(file: OpenedFile, lake: Lake, path: str, decrypt: Decrypt) -> O
     ):
         size = copy(plain, fs, path, digest)
     return OpenedFile(
-        names=(*file.names, _unwrapped(file.names[-1])),
+        names=(*file.names, unwrapped(file.names[-1], "pgp")),
         path=path.removeprefix(f"{lake.path()}/"),
         size=size,
         sha256=digest.hexdigest(),
@@ -77,8 +74,3 @@ def keys(source: Source) -> Iterator[Decrypt | None]:
         raise Misconfigured(f"there is no PGP key block named {source.pgp_key!r}") from error
     with key.home() as home:  # type: ignore[union-attr]  # Prefect's load is typed as sync or async
         yield decrypter(home, signer=source.pgp_signer)
-
-
-def _unwrapped(name: str) -> str:
-    ending = next((ending for ending in ENDINGS if name.lower().endswith(ending) and len(name) > len(ending)), "")
-    return name.removesuffix(name[len(name) - len(ending) :])

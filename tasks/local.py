@@ -22,10 +22,9 @@ from blocks.pgp import PgpKey
 from spark.convert import REJECTED, parse, raw_schema, read_whole, rejected_table, with_constants
 from spark.errors import UnexpectedMember, UnknownFormat
 from spark.parts import Rejected
-from spark.readers import READERS, AnyReader, Fixed, cuts
+from spark.readers import READERS, AnyReader, cuts
 from spark.readers.base import SPECIAL
 from tasks.gpg import Decrypt, decrypter
-from tasks.manifest import now
 from tasks.wrappings import peel
 
 _BY_ENDING = {
@@ -202,8 +201,6 @@ def _opened(file: str, reader: AnyReader | None) -> Iterator[tuple[str, pa.Schem
         if member is None or plain is None:
             raise UnexpectedMember(f"{file} holds no file")
         chosen = reader or reader_for(member.name)
-        if isinstance(chosen, Fixed):
-            chosen = chosen.of(now().year)
         if cuts(chosen):
             pieces = chosen.cut(plain)
             first = next(pieces)

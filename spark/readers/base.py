@@ -1,16 +1,30 @@
 """What every reader can do."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Protocol
+from typing import Annotated, Any, BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pydantic import AfterValidator
 from typing_extensions import TypeIs
 
+from spark.cutting import canonical
 from spark.parts import PART, Piece, Rejected
 
 Ordinals = npt.NDArray[np.int64]
+
+
+def _known(name: str) -> str:
+    try:
+        "".encode(canonical(name))  # there are codecs that are not for text
+    except LookupError:
+        raise ValueError(f"{name!r} is no text encoding that Python knows") from None
+    return name
+
+
+Encoding = Annotated[str, AfterValidator(_known)]
+"""The name of a text encoding that Python knows."""
 
 
 class Reader(Protocol):

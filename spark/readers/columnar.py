@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -198,8 +199,8 @@ def _batch(batch: pa.RecordBatch, before: int, schema: pa.Schema) -> pa.RecordBa
                 columns.append(column.cast(kind))
             except pa.ArrowInvalid as error:
                 raise Unreadable(f"column {name!r} holds {column.type}, finer than {kind} can be") from error
-    record = pa.array(range(before + 1, before + batch.num_rows + 1), pa.int64())
-    if SPECIAL in schema.names[-1:] and len(columns) == len(schema) - 2:
+    record = pa.array(np.arange(before + 1, before + batch.num_rows + 1))
+    if special:
         columns.append(_specials(special, batch.num_rows))
     return pa.RecordBatch.from_arrays([record, *columns], schema=schema)
 
@@ -211,6 +212,7 @@ def _specials(special: list[tuple[str, pa.Array, pa.Array]], rows: int) -> pa.Ar
         indices = pc.indices_nonzero(pc.fill_null(lost, False))
         for index, text in zip(indices.to_pylist(), column.take(indices).cast(pa.string()).to_pylist(), strict=True):
             found.setdefault(index, {})[name] = text
-    return pa.array(
-        [list(found[n].items()) if n in found else None for n in range(rows)], pa.map_(pa.string(), pa.string())
-    )
+    kind = pa.map_(pa.string(), pa.string())
+    if not found:
+        return pa.nulls(rows, kind)
+    return pa.array([list(found[n].items()) if n in found else None for n in range(rows)], kind)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from spark.cutting import (
     MAX_RECORD,
@@ -25,7 +25,7 @@ from spark.cutting import (
 )
 from spark.errors import CountMismatch
 from spark.parts import PART, Piece, Rejected
-from spark.readers.base import Ordinals, without_bad
+from spark.readers.base import Encoding, Ordinals, without_bad
 
 _BOM = b"\xef\xbb\xbf"
 _BLOCK = 8 * 1024 * 1024  # how much Arrow parses at once
@@ -62,19 +62,9 @@ class Csv(BaseModel, frozen=True, extra="forbid"):
     header: bool | int = Field(default=True, ge=0)
     footer: int = Field(default=0, ge=0)
     columns: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    fallback: str | None = None
+    encoding: Encoding = "utf-8"
+    fallback: Encoding | None = None
     max_record: int = Field(default=MAX_RECORD, gt=0, le=1024**3)
-
-    @field_validator("encoding", "fallback")
-    @classmethod
-    def _is_known(cls, name: str | None) -> str | None:
-        try:
-            if name is not None:
-                "".encode(canonical(name))  # there are codecs that are not for text
-        except LookupError:
-            raise ValueError(f"{name!r} is no text encoding that Python knows") from None
-        return name
 
     @model_validator(mode="after")
     def _can_be_told_apart(self) -> Self:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from spark.cutting import MAX_RECORD, canonical, cut_lines, holds_ascii
 from spark.errors import CountMismatch, Unreadable
 from spark.parts import PART, Piece, Rejected
-from spark.readers.base import Ordinals, without_bad
+from spark.readers.base import Encoding, Ordinals, without_bad
 from spark.readers.layouts import Layout
 
 _BLANK, _CR, _LF = 32, 13, 10
@@ -64,21 +64,11 @@ class Fixed(BaseModel, frozen=True, extra="forbid"):
     trim: Literal["right", "both", "none"] = "right"
     pad: bool = False
     unit: Literal["characters", "bytes"] = "characters"
-    encoding: str = "utf-8"
-    fallback: str | None = None
+    encoding: Encoding = "utf-8"
+    fallback: Encoding | None = None
     skip: int = pydantic.Field(default=0, ge=0)
     footer: int = pydantic.Field(default=0, ge=0)
     max_record: int = pydantic.Field(default=MAX_RECORD, gt=0, le=1024**3)
-
-    @pydantic.field_validator("encoding", "fallback")
-    @classmethod
-    def _is_known(cls, name: str | None) -> str | None:
-        try:
-            if name is not None:
-                "".encode(canonical(name))  # there are codecs that are not for text
-        except LookupError:
-            raise ValueError(f"{name!r} is no text encoding that Python knows") from None
-        return name
 
     @pydantic.model_validator(mode="after")
     def _is_one_format(self) -> Self:

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from spark.errors import Damaged, DataError, Undecryptable, UnknownWrapping, Unsafe
-from tasks.decrypt import decrypter
+from tasks.gpg import decrypter
 from tasks.wrappings import READABLE, Bounds, contained, peel, sniff
 
 CSV = b"".join(b"%d,%d,abc\n" % (i, i * 7919 % 10007) for i in range(30_000))
