@@ -4,18 +4,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple, TypeVar, cast
 
 import fsspec
 import pyarrow as pa
 import zstandard
 from pydantic import BaseModel
 
-from spark.errors import CountMismatch, DataError
+from spark.errors import CountMismatch, DataError, Unreadable
 from spark.names import normalise
 from spark.parts import PART, DataFile, Part, Piece, Rejected, StagedFile
-from spark.readers.base import SPECIAL, FileReader, Reader, cuts
+from spark.readers.base import SPECIAL, FileReader, Reader, cuts, is_structured
 from spark.writer import ParquetWriter
+
+R = TypeVar("R", bound=Reader | FileReader)
 
 REJECTED = pa.schema(
     [
@@ -87,6 +89,23 @@ def _in_lake(columns: Sequence[str]) -> tuple[str, ...]:
     return normalise(columns)
 
 
+def schema_of(reader: Reader, columns: Sequence[str]) -> pa.Schema:
+    """Columns of the `raw` table of what a reader makes of pieces with these columns.
+
+    Raises `Unreadable` where the fields of its records are neither declared nor drafted.
+    """
+    if not is_structured(reader):
+        return raw_schema(columns)
+    if reader.schema is None:
+        raise Unreadable("its fields are neither declared nor drafted")
+    return raw_schema(_fields(reader.schema))
+
+
+def _fields(schema: pa.Schema) -> pa.Schema:
+    """A reader's schema without `_record`, which stands first; a column of the file may have that name as well."""
+    return schema.remove(0)
+
+
 class Target(BaseModel, frozen=True):
     """Whose records are converted and where they go: `rows` and `rejects` are folders, URLs or paths of the `fs` given.
 
@@ -114,14 +133,14 @@ def parse(pieces: Iterable[Piece], reader: Reader, file: str) -> Iterator[tuple[
                 raise CountMismatch(f"{piece.records:,} records were cut, but {counts} came out")
         except DataError as error:
             raise type(error)(f"{file}, part at byte {piece.offset:,}: {error.what}") from error
-        yield table.rename_columns(["_record", *normalise(piece.columns)]), rejected
+        yield table.rename_columns(["_record", *schema_of(reader, piece.columns).names[3:]]), rejected
 
 
 def convert_pieces(
     pieces: Iterable[Piece], reader: Reader, to: Target, fs: fsspec.AbstractFileSystem | None = None
 ) -> Converted:
     """Parse pieces of one file and write what parses and what does not; raises what `parse` raises."""
-    schema = raw_schema(to.columns)
+    schema = schema_of(reader, to.columns)
     done = Converted()
     with ParquetWriter(to.rows, schema, fs) as rows, ParquetWriter(to.rejects, REJECTED, fs) as rejects:
         for table, rejected in parse(pieces, reader, to.file):
@@ -142,6 +161,17 @@ def convert_parts(
 ) -> Converted:
     """`convert_pieces` of parts that stand in the lake; without `fs` credentials come from the environment."""
     return convert_pieces(_pieces(parts, to.columns, fs), reader, to, fs)
+
+
+SAMPLED = 16
+"""Files of a dataset whose first part shows what fields its records have, where none are declared."""
+
+
+def settled(reader: R, files: Sequence[StagedFile], fs: fsspec.AbstractFileSystem) -> R:
+    """The reader with the fields of its records, drafted from these files where it declares none."""
+    if not is_structured(reader):
+        return reader
+    return reader.drafted(piece for file in files[:SAMPLED] for piece in _pieces(file.parts[:1], file.columns, fs))
 
 
 class Rows(BaseModel, frozen=True):
@@ -167,13 +197,13 @@ def split(file: StagedFile, reader: Reader | FileReader, tasks: int, fs: fsspec.
     if cuts(reader):
         counts = [part.records for part in file.parts]
         known = sum(count for count in counts if count is not None) if None not in counts else None
-        return Split(raw_schema(file.columns), known, grouped(file.parts, tasks))
+        return Split(schema_of(reader, file.columns), known, grouped(file.parts, tasks))
     (part,) = file.parts
     with _named(file.file), fs.open(part.path, "rb") as stream:
         described = reader.describe(stream)
         shares = max(tasks, -(-part.bytes // (GROUP * PART)))
         spans = reader.spans(stream, max(1, -(-described.rows // shares)))
-    schema = raw_schema(described.schema.remove(described.schema.get_field_index("_record")))
+    schema = raw_schema(_fields(described.schema))
     return Split(schema, described.rows, [Rows(part=part, spans=(tuple(span),)) for span in spans])
 
 
@@ -186,7 +216,7 @@ def read_whole(
     """
     with _named(file):
         described = reader.describe(stream).schema
-    schema = raw_schema(described.remove(described.get_field_index("_record")))
+    schema = raw_schema(_fields(described))
 
     def tables() -> Iterator[pa.Table]:
         with _named(file):

@@ -18,6 +18,7 @@ from spark.convert import (
     convert_file,
     convert_share,
     raw_schema,
+    settled,
     split,
     total,
 )
@@ -128,6 +129,7 @@ def _dataset(
     reader = run.source.datasets[name].reader
     if isinstance(reader, Fixed):
         reader = reader.of(drop.as_of.year)
+    reader = settled(reader, files, run.lake.fs())
     folders = [run.tables.folder(run.source.table(zone, name)) for zone in ("raw", "rejected")]
     cores = os.cpu_count() or 1
     done = []

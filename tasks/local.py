@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from blocks.pgp import PgpKey
-from spark.convert import REJECTED, parse, raw_schema, read_whole, rejected_table, with_constants
+from spark.convert import REJECTED, parse, read_whole, rejected_table, schema_of, with_constants
 from spark.errors import UnexpectedMember, UnknownFormat
 from spark.parts import Rejected
 from spark.readers import READERS, AnyReader, cuts
-from spark.readers.base import SPECIAL
+from spark.readers.base import SPECIAL, is_structured
 from tasks.gpg import Decrypt, decrypter
 from tasks.wrappings import peel
 
@@ -204,7 +204,9 @@ def _opened(file: str, reader: AnyReader | None) -> Iterator[tuple[str, pa.Schem
         if cuts(chosen):
             pieces = chosen.cut(plain)
             first = next(pieces)
-            schema = raw_schema(first.columns)
+            if is_structured(chosen):
+                chosen = chosen.drafted([first])
+            schema = schema_of(chosen, first.columns)
             rows = parse(chain([first], pieces), chosen, member.path)
         else:
             if not plain.seekable():

@@ -1,15 +1,16 @@
 """What every reader can do."""
 
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, BinaryIO, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, BinaryIO, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel
 from typing_extensions import TypeIs
 
 from spark.cutting import canonical
+from spark.errors import Unreadable
 from spark.parts import PART, Piece, Rejected
 
 Ordinals = npt.NDArray[np.int64]
@@ -40,6 +41,23 @@ class Reader(Protocol):
         The table has the file's columns under their original names and, first, `_record` (int64, ordinal from 1).
         Rows plus rejected are the piece's records.
         """
+        ...
+
+
+class Structured(Reader, Protocol):
+    """A format, such as JSON, whose records have fields with types and structure: declared, or drafted from records.
+
+    Its pieces have no `columns`: what `read` gives is of `schema`. A field within a field has the name that the lake
+    gives it, the file's in its metadata `name`. What does not fit stands in `_special`, under its path, as it came.
+    """
+
+    @property
+    def schema(self) -> pa.Schema | None:
+        """Of the tables that `read` gives: `_record`, the fields under the file's names, `_special`; None undrafted."""
+        ...
+
+    def drafted(self, pieces: Iterable[Piece]) -> Self:
+        """This reader with fields that hold the records of these pieces; itself where its fields are declared."""
         ...
 
 
@@ -80,6 +98,34 @@ SPECIAL = "_special"
 def cuts(reader: Reader | FileReader) -> TypeIs[Reader]:
     """Whether a reader's format can be cut; else its files are staged whole, for it to seek in."""
     return hasattr(reader, "cut")
+
+
+def is_structured(reader: object) -> TypeIs[Structured]:
+    """Whether a reader's records have fields that are declared or drafted."""
+    return hasattr(reader, "drafted")
+
+
+class Shell(BaseModel, frozen=True, extra="forbid"):
+    """What a reader of a format that is cut has for use by hand."""
+
+    def batches(
+        self, stream: BinaryIO, rejected: list[Rejected] | None = None, size: int = 8 * 1024 * 1024
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of a stream, `_record` (int64, ordinal from 1) first, as the reader makes them of `size` bytes.
+
+        Records that do not parse are appended to `rejected`; without such a list the first one raises `Unreadable`.
+        """
+        reader: Any = self
+        for piece in reader.cut(stream, size):
+            if is_structured(reader):
+                reader = reader.drafted([piece])  # from the first; then it stays as it is
+            table, wrong = reader.read(piece)
+            if wrong and rejected is None:
+                first = min(wrong, key=lambda bad: bad.record)
+                raise Unreadable(f"record {first.record:,}: {first.reason}")
+            if rejected is not None:
+                rejected.extend(wrong)
+            yield from table.combine_chunks().to_batches()
 
 
 def without_bad(piece: Piece, encoding: str = "utf-8") -> tuple[bytes, Ordinals, list[Rejected]]:

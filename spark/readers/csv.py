@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from spark.cutting import (
     MAX_RECORD,
@@ -25,7 +25,7 @@ from spark.cutting import (
 )
 from spark.errors import CountMismatch
 from spark.parts import PART, Piece, Rejected
-from spark.readers.base import Encoding, Ordinals, without_bad
+from spark.readers.base import Encoding, Ordinals, Shell, without_bad
 
 _BOM = b"\xef\xbb\xbf"
 _BLOCK = 8 * 1024 * 1024  # how much Arrow parses at once
@@ -35,7 +35,7 @@ _NO_LINE_END = r"^[^\r\n]+$"
 Parsed = tuple[pa.Table, list[Rejected]]
 
 
-class Csv(BaseModel, frozen=True, extra="forbid"):
+class Csv(Shell, frozen=True, extra="forbid"):
     """A delimited text format.
 
     Bare empty is null, quoted empty is "". A quote opens only at the start of a field; elsewhere it is data. Blank

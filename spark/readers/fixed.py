@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from spark.cutting import MAX_RECORD, canonical, cut_lines, holds_ascii
 from spark.errors import CountMismatch, Unreadable
 from spark.parts import PART, Piece, Rejected
-from spark.readers.base import Encoding, Ordinals, without_bad
+from spark.readers.base import Encoding, Ordinals, Shell, without_bad
 from spark.readers.layouts import Layout
 
 _BLANK, _CR, _LF = 32, 13, 10
@@ -40,7 +40,7 @@ class Span(BaseModel, frozen=True, extra="forbid"):
     length: int = pydantic.Field(ge=1)
 
 
-class Fixed(BaseModel, frozen=True, extra="forbid"):
+class Fixed(Shell, frozen=True, extra="forbid"):
     """A fixed width format: lines (LF or CRLF) whose columns one of `layouts` explains.
 
     - Several layouts are for kinds of records, told by the value in the columns `record_type`, or for years: see `of`.
@@ -131,11 +131,6 @@ class Fixed(BaseModel, frozen=True, extra="forbid"):
         )
         for piece in pieces:
             yield piece.model_copy(update={"columns": self.columns})
-
-    def batches(self, stream: BinaryIO, size: int = PART) -> Iterator[tuple[pa.Table, list[Rejected]]]:
-        """What `read` makes of each piece of a stream; raises what `cut` and `read` raise."""
-        for piece in self.cut(stream, size):
-            yield self.read(piece)
 
     def read(self, piece: Piece) -> tuple[pa.Table, list[Rejected]]:
         """See `Reader.read`. Raises `CountMismatch` where the lines are not as many as the cutter counted.
