@@ -35,6 +35,7 @@ class Dataset(BaseModel, frozen=True):
 class Source(BaseModel, frozen=True):
     """One outside party's feed.
 
+    A plain file is read by every one of `datasets` whose `members` fits its name, as XML that holds several kinds of rows.
     `at` names the block, of whatever access method, that says where it is. `zone` is the time zone of the dates in its
     names. `ignores` are plain files that are no data. `quiet` is how long files must have held still; None where every
     file shows by itself, or by a done-file, that it is whole. `cadence` says for each kind of drop when it is expected;
@@ -80,10 +81,11 @@ class Source(BaseModel, frozen=True):
         """The UTC instant of a date in the source's zone."""
         return date.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
 
-    def dataset(self, name: str, of: str | None = None) -> str | None:
-        """The dataset that a plain file, in the delivered file `of`, belongs to; None where it belongs to none."""
-        by_name = next((key for key, dataset in self.datasets.items() if dataset.holds(name)), None)
-        return by_name or (self.named_for(of) if of else None)
+    def datasets_of(self, name: str, of: str | None = None) -> tuple[str, ...]:
+        """The datasets that read a plain file, in the delivered file `of`; none where it belongs to none."""
+        by_name = tuple(key for key, dataset in self.datasets.items() if dataset.holds(name))
+        named = self.named_for(of) if of and not by_name else None
+        return (named,) if named else by_name
 
     def named_for(self, delivered: str) -> str | None:
         """The dataset that the group `dataset` in a delivered file's name says; None where there is none."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -73,27 +74,39 @@ def stage(
 ) -> dict[str, tuple[StagedFile, ...]]:
     """Write the parts of every file of a drop below `staged/<source>/<drop>/<run>`; of each dataset its files.
 
+    A file that several datasets read is peeled and cut for each, as one pass cuts at the records of one reader.
+
     Raises `UnexpectedMember` for a plain file that the source neither reads nor ignores, `PlaceError`, and what peeling
     and cutting raise; then nothing stays of what was written. Nothing is listed, and so nothing counts, before the last
     wrapping has proved whole.
     """
     fs, folder = lake.fs(), f"{staged_folder(lake, landed.drop, run)}/parts"
     offered = {file.names: file.delivered for file in files(landed)}
+    again: set[Wrapped] = set()  # files that have more datasets than have been staged
 
-    def choose(file: Wrapped, member: Member) -> Choice | None:
-        dataset = source.dataset(member.name, offered[file.names])
-        if dataset is not None:
-            return Choice(dataset, source.datasets[dataset].reader)
-        if source.ignored(member.name):
+    def choose(nth: int, file: Wrapped, member: Member) -> Choice | None:
+        datasets = source.datasets_of(member.name, offered[file.names])
+        if nth + 1 < len(datasets):
+            again.add(file)
+        if nth < len(datasets):
+            return Choice(datasets[nth], source.datasets[datasets[nth]].reader)
+        if datasets or source.ignored(member.name):
             return None
         raise UnexpectedMember(f"{source.slug} {landed.drop}: {member.path}")
 
     peeling = {"bounds": source.bounds, "decrypt": decrypt, "passwords": passwords, "expect": expect}
     wrapped = [Wrapped(lake.path(*file.path.split("/")), file.names) for file in files(landed)]
+    staged: list[tuple[str, StagedFile]] = []
     try:
         with sayings(f"{landed.drop} or what is staged of it"):
-            fs.makedirs(folder, exist_ok=True)
-            staged = Stage(fs, folder, choose, os.cpu_count() or 1, peeling).files(wrapped)
+            for nth in range(len(source.datasets)):
+                into = f"{folder}/{nth}"
+                fs.makedirs(into, exist_ok=True)
+                staged += Stage(fs, into, partial(choose, nth), os.cpu_count() or 1, peeling).files(wrapped)
+                wrapped = [file for file in wrapped if file in again]
+                again.clear()
+                if not wrapped:
+                    break
     except BaseException:
         remove(lake, folder)
         raise

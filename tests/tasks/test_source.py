@@ -138,7 +138,7 @@ def read(source: Source, name: str) -> tuple[str, datetime] | None:
 def test_real_names(source: Source, name: str, key: str, as_of: str, dataset: str | None) -> None:
     assert read(source, name) == (key, datetime.fromisoformat(as_of))
     assert source.named_for(name) == dataset
-    assert source.dataset("whatever.txt", name) == dataset
+    assert source.datasets_of("whatever.txt", name) == ((dataset,) if dataset else ())
 
 
 @pytest.mark.parametrize(

@@ -425,3 +425,27 @@ def test_what_is_read_ahead_is_the_same_and_fails_at_the_same_place() -> None:
     time.sleep(0.1)
     assert source.tell() <= 8 << 20  # and nothing reads on
     assert not [thread for thread in threading.enumerate() if thread.name == "read-ahead"]
+
+
+def test_a_file_that_two_datasets_read_is_staged_for_each(lake: Lake, tmp_path: Path) -> None:
+    """As one XML file with articles and, behind them, what is deleted; beside a file that one dataset reads."""
+    reader, by_pipe = Csv(), Csv(delimiter="|")
+    twice = PARTY.model_copy(
+        update={
+            "datasets": {
+                "claims": Dataset(members=r"(claims|both)\.csv", reader=reader),
+                "lines": Dataset(members=r"both\.csv", reader=by_pipe),
+            }
+        }
+    )
+    drop = landed(lake, {"claims_20260101.zip": zipped({"claims.csv": b"a,b\n1,2\n", "both.csv": b"a|b\n3|4\n5|6\n"})})
+    staged = stage(drop, twice, lake, "run")
+    assert [(f.file.rpartition("/")[2], f.columns) for f in staged["claims"]] == [
+        ("claims.csv", ("a", "b")),
+        ("both.csv", ("a|b",)),
+    ]
+    (lines,) = staged["lines"]
+    assert (lines.file.rpartition("/")[2], lines.columns, lines.parts[0].records) == ("both.csv", ("a", "b"), 2)
+    paths = [part.path for files in staged.values() for file in files for part in file.parts]
+    assert len(set(paths)) == 3
+    assert all(lake.fs().exists(path) for path in paths)
