@@ -3,34 +3,48 @@
 A stage replaces one slice of a table, such as the rows of one drop, in one transaction, and leaves a *mark* in the
 table's properties in that same transaction: the fingerprint of what the slice was made from, and its counts. Whether a
 stage is up to date is read from the mark and nowhere else.
+
+A data file may hold rows of several slices, once `spark.optimise` has joined small ones. What replaces one of them
+writes such a file again without its rows.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial, reduce
 from typing import Any
 
+import fsspec
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
-from pyiceberg.expressions import And, BooleanExpression, EqualTo, In
-from pyiceberg.table import ALWAYS_TRUE, FileScanTask, Table
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, In
+from pyiceberg.expressions.visitors import ROWS_MUST_MATCH, _StrictMetricsEvaluator
+from pyiceberg.io.pyarrow import parquet_file_to_data_file
+from pyiceberg.manifest import DataFile as Listed
+from pyiceberg.table import ALWAYS_TRUE, FileScanTask, Table, TableProperties, Transaction
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import AssertRefSnapshotId
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from spark.errors import TableMoved
-from spark.parts import DataFile
+from spark.parts import PART, DataFile
+from spark.writer import ParquetWriter
 
 Mark = dict[str, Any]
 """`fingerprint` and whatever else the stage wants to know later: counts, run, as_of."""
 
 _MARK = "inlet."
-_NO_RETRY = {
+_PROPERTIES = {
     # pyiceberg's own retry keeps the rows that both of two racing writers added; replacing is only right when what is
     # replaced is looked up again, so a lost race is an error here and redone from the start.
     "commit.retry.num-retries": "0",
     "write.metadata.previous-versions-max": "100",
     "write.metadata.delete-after-commit.enabled": "true",
+    # by default 16 characters of a text's bounds are kept, which do not tell whether a file is of one drop alone
+    "write.metadata.metrics.column._drop": "full",
 }
 
 Slice = Mapping[str, str | Collection[str] | Collection[int]]
@@ -71,18 +85,22 @@ class Tables:
         return table.schema().as_arrow()
 
     def files(self, name: str, **where: str | Collection[str] | Collection[int]) -> list[str]:
-        """URLs of the data files that hold the rows of a slice, pruned by Iceberg's plan; [] without such a table."""
+        """URLs of the data files that hold the rows of a slice, pruned by Iceberg's plan; [] without such a table.
+
+        Once joined, they hold rows of other slices as well: who reads them filters.
+        """
         return [task.file.file_path for task in self._plan(name, where)]
 
     def rows(self, name: str, **where: str | Collection[str] | Collection[int]) -> int:
-        """Number of rows in a slice, from metadata alone."""
-        return sum(task.file.record_count for task in self._plan(name, where))
+        """Number of rows in a slice, from metadata; of files that hold others as well, by their columns in `where`."""
+        table = self.get(name)
+        if table is None:
+            return 0
+        return table.scan(row_filter=_filter(where), selected_fields=tuple(where) or ("*",)).count()
 
     def _plan(self, name: str, where: Slice) -> Iterable[FileScanTask]:
         table = self.get(name)
-        if table is None:
-            return []
-        return table.scan(row_filter=_filter(where) if where else ALWAYS_TRUE).plan_files()
+        return table.scan(row_filter=_filter(where)).plan_files() if table is not None else []
 
     def marks(self, name: str, kind: str) -> dict[str, Mark]:
         """All marks of one kind, such as `drop`, by their key; {} without such a table."""
@@ -103,13 +121,15 @@ class Tables:
         files: Sequence[DataFile],
         *,
         mark: tuple[str, str, Mark],
+        also: Sequence[tuple[str, str, Mark]] = (),
         if_marked: Callable[[dict[str, Mark]], bool] | None = None,
     ) -> None:
         """Put `files` in the place of the rows of a slice, in one snapshot's step that readers see whole or not at all.
 
         The table is created, partitioned by the columns of `where`, or gains the columns that it lacks. `mark` is
-        (kind, key, content). `if_marked` is asked, with the marks of that kind as they are when committing, whether
-        the files still are right; otherwise `TableMoved` is raised. A race lost to another writer is run again.
+        (kind, key, content), as is whatever else it leaves by `also`. `if_marked` is asked, with the marks of that kind
+        as they are when committing, whether the files still are right; otherwise `TableMoved` is raised. A race lost to
+        another writer is run again.
         """
         kind, key, content = mark
         table = self.get(name) or self._create(name, schema, list(where))
@@ -119,14 +139,13 @@ class Tables:
         with table.transaction() as change:
             with change.update_schema() as columns:
                 columns.union_by_name(schema)
-            # where nothing is deleted and nothing added, pyiceberg asks for no snapshot: a race would not be seen
-            now = {"ref": MAIN_BRANCH, "snapshot-id": table.metadata.current_snapshot_id}
-            change._apply((), (AssertRefSnapshotId.model_validate(now),))
-            if any(table.scan(row_filter=_filter(where)).plan_files()):
-                change.delete(_filter(where), snapshot_properties=summary)
-            if files:
-                change.add_files([f.url for f in files], snapshot_properties=summary, check_duplicate_files=False)
-            change.set_properties({f"{_MARK}{kind}.{key}": json.dumps(content, sort_keys=True)})
+            _if_unmoved(change, table)
+            old = list(table.scan(row_filter=_filter(where)).plan_files())
+            if old or files:
+                others = [file for task in old if not _within(table, task, where) for file in _rest(table, task, where)]
+                swap(change, [task.file for task in old], [*others, *files], summary)
+            marks = {f"{_MARK}{kind}.{key}": json.dumps(said, sort_keys=True) for kind, key, said in [mark, *also]}
+            change.set_properties(marks)
 
     def _create(self, name: str, schema: pa.Schema, partitions: Sequence[str]) -> Table:
         location = self.folder(name).removesuffix("/data")
@@ -139,7 +158,7 @@ class Tables:
                 raise
         try:
             with (
-                self.catalog.create_table_transaction(name, schema, location, properties=_NO_RETRY) as creation,
+                self.catalog.create_table_transaction(name, schema, location, properties=_PROPERTIES) as creation,
                 creation.update_spec() as spec,
             ):
                 for column in partitions:
@@ -149,7 +168,75 @@ class Tables:
         return self.catalog.load_table(name)
 
 
+def swap(change: Transaction, old: Sequence[Listed], new: Sequence[DataFile], summary: Mapping[str, str]) -> None:
+    """Put new data files in the place of old ones, in one snapshot."""
+    if change.table_metadata.name_mapping() is None:  # by which the columns of files are found that have no numbers
+        mapping = change.table_metadata.schema().name_mapping.model_dump_json()
+        change.set_properties({TableProperties.DEFAULT_NAME_MAPPING: mapping})
+    if not old:
+        change.add_files([f.url for f in new], snapshot_properties=dict(summary), check_duplicate_files=False)
+        return
+    with change.update_snapshot(snapshot_properties=dict(summary)).overwrite() as snapshot:
+        # pyiceberg (0.12) otherwise looks for the manifests of these files' partitions in threads that share one
+        # evaluator's state, and may miss some; files are deleted by name, whatever this says
+        snapshot.delete_by_predicate(ALWAYS_TRUE)
+        for listed in old:
+            snapshot.delete_data_file(listed)
+        with ThreadPoolExecutor() as pool:  # each footer is read
+            read = partial(parquet_file_to_data_file, change._table.io, change.table_metadata)
+            for added in pool.map(read, [file.url for file in new]):
+                snapshot.append_data_file(added)
+
+
+def _if_unmoved(change: Transaction, table: Table) -> None:
+    """Let the commit fail where somebody else has committed a snapshot since `table` was loaded.
+
+    Where nothing is deleted and nothing added, pyiceberg asks for no snapshot: a race would not be seen.
+    """
+    now = {"ref": MAIN_BRANCH, "snapshot-id": table.metadata.current_snapshot_id}
+    change._apply((), (AssertRefSnapshotId.model_validate(now),))
+
+
+def _within(table: Table, task: FileScanTask, where: Slice) -> bool:
+    """Whether a planned file holds rows of the slice alone, as far as its partition or its bounds tell."""
+    strict = _StrictMetricsEvaluator(table.schema(), _filter(where))
+    return isinstance(task.residual, AlwaysTrue) or strict.eval(task.file) == ROWS_MUST_MATCH
+
+
+def _rest(table: Table, task: FileScanTask, where: Slice) -> list[DataFile]:
+    """What a file holds beside the rows of a slice, in files of its own."""
+    with table.io.new_input(task.file.file_path).open() as stream:
+        file = pq.ParquetFile(stream)
+        with ParquetWriter(f"{table.location()}/data", file.schema_arrow, file_system(table)) as writer:
+            for rows in batches(file):
+                writer.write(rows.filter(pc.invert(_inside(rows, where))))
+            return writer.close()
+
+
+def _inside(rows: pa.Table, where: Slice) -> pa.Array:
+    """For each row whether it is of the slice."""
+    among = {column: [value] if isinstance(value, str) else list(value) for column, value in where.items()}
+    return reduce(pc.and_, [pc.is_in(rows[column], pa.array(values)) for column, values in among.items()])
+
+
+def batches(file: pq.ParquetFile) -> Iterator[pa.Table]:
+    """The rows of a Parquet file, some at a time, whatever the size of its row groups."""
+    for group in range(file.num_row_groups):
+        about = file.metadata.row_group(group)
+        size = max(1, min(1 << 16, PART * about.num_rows // max(1, about.total_byte_size)))
+        for batch in file.iter_batches(size, row_groups=[group]):
+            yield pa.Table.from_batches([batch])
+
+
+def file_system(table: Table) -> fsspec.AbstractFileSystem:
+    """Where the table's files are, by the settings of its catalog."""
+    io: Any = table.io  # the lake says that it is fsspec's
+    return io.get_fs(table.location().partition("://")[0])
+
+
 def _filter(where: Slice) -> BooleanExpression:
+    if not where:
+        return ALWAYS_TRUE
     terms: list[BooleanExpression] = []
     for column, value in where.items():
         # pyiceberg's expressions are pydantic models with positional constructors, which the type checker cannot see

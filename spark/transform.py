@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.functions import lit
+from pyspark.sql.functions import col, lit
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from spark.errors import ConflictingKeys, CountMismatch, MissingColumns
@@ -91,17 +91,21 @@ def transform(
     schema: Schema,
     source: str,
     *,
+    drop: str | None = None,
     into: str,
     held_into: str,
 ) -> Transformed:
     """Map the `rows` raw rows in `files`, whose columns are `raw`'s, and write them below `into` and `held_into`.
 
+    Of a drop, its rows alone: files may hold those of others as well.
     Raises `MissingColumns` where an expression names a column that the file does not have, `ConflictingKeys` where the
     drop says two things about one key, `CountMismatch` where a row is neither transformed, nor held, nor a duplicate.
     """
     if not files:
         return Transformed()
     view = spark.read.schema(from_arrow_schema(raw)).parquet(*map(readable, files))
+    if drop is not None:
+        view = view.where(col("_drop") == drop)
     for name in mapping.optional:
         if name not in raw.names:
             view = view.withColumn(name, lit(None).cast("string"))

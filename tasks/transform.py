@@ -60,6 +60,7 @@ def to_schema(raw: Raw, to: Schema, by: Dict[str, Mapping], made_from: str, run:
                 mapping,
                 to,
                 run.source.slug,
+                drop=drop.key,
                 into=tables.folder(f"transformed.{to}"),
                 held_into=tables.folder(f"held.{to}"),
             )

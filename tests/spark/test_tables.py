@@ -90,6 +90,24 @@ def test_an_empty_slice_leaves_a_mark_and_takes_the_rows_away(tables: Tables, la
     assert tables.marks(NAME, "drop") == {"a": mark("g"), "b": mark("f")}
 
 
+def test_what_is_left_beside_the_mark(tables: Tables, lake: Lake) -> None:
+    """In the same commit, by a kind and a key of its own; a later commit leaves what it does not name."""
+    layout = {"columns": [["n", "N", "int64"]]}
+    for drop, also in (("a", [("columns", "x1", layout)]), ("b", [("columns", "x2", {})]), ("c", [])):
+        made = files(lake, drop, range(2))
+        tables.replace(NAME, SCHEMA, {"_drop": drop}, made, mark=("drop", drop, mark("f")), also=also)
+    assert tables.marks(NAME, "columns") == {"x1": layout, "x2": {}}
+    assert tables.marks(NAME, "drop").keys() == {"a", "b", "c"}
+
+
+def test_a_replacement_is_one_snapshot(tables: Tables, lake: Lake) -> None:
+    """There is none in between, to which a table could be rolled back, that lacks the drop."""
+    for numbers in (range(3), range(5), range(0)):
+        put(tables, lake, "a", numbers)
+    found = [s.summary["total-records"] for s in tables.catalog.load_table(NAME).snapshots() if s.summary]
+    assert found == ["3", "5", "0"]
+
+
 def test_a_column_that_is_new_is_null_before(tables: Tables, lake: Lake) -> None:
     put(tables, lake, "a", range(2))
     schema = pa.schema(
