@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import BinaryIO, NamedTuple, TypeVar, cast
 
 import fsspec
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 
 from spark.errors import CountMismatch, DataError, Unreadable
 from spark.names import normalise
-from spark.parts import PART, DataFile, Part, Piece, Rejected, StagedFile
+from spark.parts import PART, DataFile, Part, Piece, Rejected, StagedFile, Step
 from spark.readers.base import SPECIAL, FileReader, Reader, cuts, is_structured
 from spark.writer import ParquetWriter
 
@@ -32,6 +33,9 @@ REJECTED = pa.schema(
 
 GROUP = 8
 """Parts, of 64 MiB of plaintext each, that one task turns into one file at most."""
+
+LEAST = 2
+"""Parts that one task turns into one file at least, as they fill a row group: less is one file, whatever cores wait."""
 
 
 class Converted(BaseModel, frozen=True):
@@ -125,7 +129,9 @@ def parse(pieces: Iterable[Piece], reader: Reader, file: str) -> Iterator[tuple[
     Raises `CountMismatch` where rows and rejected are not the records that the cutter counted, and what the reader
     raises, naming the file and the byte at which the piece begins.
     """
+    names: list[str] = []
     for piece in pieces:
+        names = names or ["_record", *schema_of(reader, piece.columns).names[3:]]
         try:
             table, rejected = reader.read(piece)
             if piece.records is not None and table.num_rows + len(rejected) != piece.records:
@@ -133,34 +139,44 @@ def parse(pieces: Iterable[Piece], reader: Reader, file: str) -> Iterator[tuple[
                 raise CountMismatch(f"{piece.records:,} records were cut, but {counts} came out")
         except DataError as error:
             raise type(error)(f"{file}, part at byte {piece.offset:,}: {error.what}") from error
-        yield table.rename_columns(["_record", *schema_of(reader, piece.columns).names[3:]]), rejected
+        yield table.rename_columns(names), rejected
 
 
-def convert_pieces(
-    pieces: Iterable[Piece], reader: Reader, to: Target, fs: fsspec.AbstractFileSystem | None = None
+def _written(
+    parsed: Iterable[tuple[pa.Table, list[Rejected]]],
+    schema: pa.Schema,
+    to: Target,
+    fs: fsspec.AbstractFileSystem | None,
 ) -> Converted:
-    """Parse pieces of one file and write what parses and what does not; raises what `parse` raises."""
-    schema = schema_of(reader, to.columns)
-    done = Converted()
+    """Write rows, under the lake's names, and rejected records, and count them."""
+    done = 0
+    reasons, nulls = Counter[str](), Counter[str]()
     with ParquetWriter(to.rows, schema, fs) as rows, ParquetWriter(to.rejects, REJECTED, fs) as rejects:
-        for table, rejected in parse(pieces, reader, to.file):
-            done += Converted(
-                records=table.num_rows + len(rejected),
-                rows=table.num_rows,
-                reasons=Counter(r.reason for r in rejected),
-                nulls={name: table[name].null_count for name in table.column_names[1:]},
-            )
+        for table, rejected in parsed:
+            done += table.num_rows
+            reasons.update(r.reason for r in rejected)
+            nulls.update({name: table[name].null_count for name in table.column_names[1:]})
             rows.write(with_constants(table, {"_drop": to.drop, "_file": to.file}))
             if rejected:
                 rejects.write(rejected_table(rejected, to.drop, to.file))
-        return done + Converted(files=tuple(rows.close()), rejects=tuple(rejects.close()))
+        return Converted(
+            files=tuple(rows.close()),
+            rejects=tuple(rejects.close()),
+            records=done + reasons.total(),
+            rows=done,
+            reasons=dict(reasons),
+            nulls=dict(nulls),
+        )
 
 
 def convert_parts(
     parts: Sequence[Part], reader: Reader, to: Target, fs: fsspec.AbstractFileSystem | None = None
 ) -> Converted:
-    """`convert_pieces` of parts that stand in the lake; without `fs` credentials come from the environment."""
-    return convert_pieces(_pieces(parts, to.columns, fs), reader, to, fs)
+    """Parse parts of one file and write what parses and what does not; raises what `parse` raises.
+
+    Without `fs` the lake's credentials come from the environment.
+    """
+    return _written(parse(_pieces(parts, to.columns, fs), reader, to.file), schema_of(reader, to.columns), to, fs)
 
 
 SAMPLED = 16
@@ -201,7 +217,7 @@ def split(file: StagedFile, reader: Reader | FileReader, tasks: int, fs: fsspec.
     (part,) = file.parts
     with _named(file.file), fs.open(part.path, "rb") as stream:
         described = reader.describe(stream)
-        shares = max(tasks, -(-part.bytes // (GROUP * PART)))
+        shares = _tasks(-(-part.bytes // PART), tasks)
         spans = reader.spans(stream, max(1, -(-described.rows // shares)))
     schema = raw_schema(_fields(described.schema))
     return Split(schema, described.rows, [Rows(part=part, spans=(tuple(span),)) for span in spans])
@@ -229,16 +245,9 @@ def read_whole(
 
 def convert_rows(rows: Rows, reader: FileReader, to: Target, fs: fsspec.AbstractFileSystem | None = None) -> Converted:
     """Convert spans of a file that is staged whole; raises what `read_whole` raises."""
-    done = 0
-    nulls: Counter[str] = Counter()
     with fs.open(rows.part.path, "rb") if fs else fsspec.open(rows.part.path, "rb") as stream:
         schema, tables = read_whole(stream, reader, to.file, rows.spans)
-        with ParquetWriter(to.rows, schema, fs) as writer:
-            for table in tables:
-                writer.write(with_constants(table, {"_drop": to.drop, "_file": to.file}))
-                done += table.num_rows
-                nulls.update({name: table[name].null_count for name in table.column_names[1:]})
-            return Converted(files=tuple(writer.close()), records=done, rows=done, nulls=dict(nulls))
+        return _written(((table, []) for table in tables), schema, to, fs)
 
 
 def convert_share(
@@ -250,17 +259,39 @@ def convert_share(
     return convert_parts(share, cast(Reader, reader), to, fs)
 
 
+class Job(NamedTuple):
+    """A staged file that is to be converted: how it is shared out, what reads it, and where its records go."""
+
+    split: Split
+    reader: Reader | FileReader
+    to: Target
+
+
+def convert_files(jobs: Sequence[Job], fs: fsspec.AbstractFileSystem, cores: int) -> list[Converted]:
+    """Convert staged files in this process, on `cores` threads for all of them, and answer in their order.
+
+    C++ parses, so that the interpreter is free meanwhile. Raises what `convert_share` and `total` raise, for the first
+    file that fails; shares that have not begun are left then.
+    """
+    with ThreadPoolExecutor(cores) as pool:
+        tasks = [
+            [pool.submit(convert_share, share, job.reader, job.to, fs) for share in job.split.shares] for job in jobs
+        ]
+        try:
+            return [
+                total([task.result() for task in of_file], job.split, job.to.file)
+                for of_file, job in zip(tasks, jobs, strict=True)
+            ]
+        finally:
+            for task in (task for of_file in tasks for task in of_file):
+                task.cancel()
+
+
 def convert_file(
     split: Split, reader: Reader | FileReader, to: Target, fs: fsspec.AbstractFileSystem, cores: int
 ) -> Converted:
-    """Convert one staged file in this process on `cores` threads; C++ parses, so the interpreter is free meanwhile."""
-    with ThreadPoolExecutor(cores) as pool:
-        tasks = [pool.submit(convert_share, share, reader, to, fs) for share in split.shares]
-        try:
-            return total([task.result() for task in tasks], split, to.file)
-        finally:
-            for task in tasks:
-                task.cancel()
+    """Convert one staged file; see `convert_files`."""
+    return convert_files([Job(split, reader, to)], fs, cores)[0]
 
 
 def total(done: Iterable[Converted], split: Split, file: str) -> Converted:
@@ -281,23 +312,39 @@ def _named(file: str) -> Iterator[None]:
 
 
 def grouped(parts: Sequence[Part], cores: int) -> list[Sequence[Part]]:
-    """Consecutive parts for one task each: all cores have work, and files are as large as that allows."""
-    size = max(1, min(GROUP, -(-len(parts) // cores)))
-    return [parts[i : i + size] for i in range(0, len(parts), size)]
+    """Consecutive parts for one task each, as equal as can be."""
+    tasks = _tasks(len(parts), cores)
+    bounds = [len(parts) * i // tasks for i in range(tasks + 1)]
+    return [parts[start:stop] for start, stop in pairwise(bounds)]
 
 
-def _pieces(parts: Sequence[Part], columns: Sequence[str], fs: fsspec.AbstractFileSystem | None) -> Iterator[Piece]:
+def _tasks(parts: int, cores: int) -> int:
+    """How many tasks so many parts are shared out among: a multiple of the cores, unless files would be small."""
+    rounds = -(-parts // (GROUP * cores))
+    return max(1, min(rounds * cores, -(-parts // LEAST)))
+
+
+def _pieces(parts: Sequence[Part], columns: tuple[str, ...], fs: fsspec.AbstractFileSystem | None) -> Iterator[Piece]:
+    """The pieces that parts were made of, each unpacked when it is asked for."""
     for part in parts:
-        with fs.open(part.path, "rb") if fs else fsspec.open(part.path, "rb") as stream:
-            data = zstandard.ZstdDecompressor().decompress(stream.read(), max_output_size=max(part.bytes, 1))
-        yield Piece(
-            data=data,
-            offset=part.offset,
-            first_record=part.first_record,
-            records=part.records,
-            bad=part.bad,
-            columns=tuple(columns),
-        )
+        start, record = 0, part.first_record
+        with fs.open(part.path, "rb") if fs else fsspec.open(part.path, "rb") as packed:
+            plain = zstandard.ZstdDecompressor().stream_reader(packed)
+            for step in part.steps or (Step(part.offset, part.bytes, part.records),):
+                data, stop = plain.read(step.bytes), start + step.bytes
+                if len(data) < step.bytes:
+                    raise zstandard.ZstdError(f"{part.path} ends within its plaintext")
+                inside = [bad for bad in part.bad if start <= bad.start < stop]
+                yield Piece(
+                    data=data,
+                    offset=step.offset,
+                    first_record=record,
+                    records=step.records,
+                    bad=tuple(bad.model_copy(update={"start": bad.start - start}) for bad in inside),
+                    columns=columns,
+                )
+                start, record = stop, record + (step.records or 0)
+            plain.read(1)  # reads the checksum
 
 
 def with_constants(table: pa.Table, values: dict[str, str]) -> pa.Table:

@@ -9,6 +9,7 @@ DataError
 ├── Unreadable           a file that its reader cannot make sense of
 ├── CountMismatch        records in, and Raw plus rejected, differ
 ├── Miscounted           a file has not as many records as the party says
+├── Drifted              columns that the source's policy on drift does not take
 ├── MissingColumns       a mapping names a column that the file does not have
 ├── ConflictingKeys      one drop says two different things about one key
 ├── TooManyRejected      more records rejected than the source allows
@@ -60,7 +61,7 @@ class Unsafe(DataError):
 class UnknownFormat(DataError):
     """No reader fits."""
 
-    todo = "Name the format"
+    todo = "Name the format, and how it is written"
 
 
 class Unreadable(DataError):
@@ -79,6 +80,15 @@ class Miscounted(DataError):
     """A file has not as many records as the party says that it has."""
 
     todo = "Nothing was committed; ask the party which is right, unless the reader's options make one record of two"
+
+
+class Drifted(DataError):
+    """The columns of a drop are others than before, in a way that the source's policy on drift does not take."""
+
+    todo = (
+        'Nothing was committed. If the party meant it, set drift="evolve" (the table gains what is new) or'
+        ' "freeze" (it is kept in _special) on the dataset; a type that no longer fits needs a dataset of its own'
+    )
 
 
 class MissingColumns(DataError):
@@ -102,7 +112,7 @@ class TooManyRejected(DataError):
 class UnexpectedMember(DataError):
     """A file in a drop that the source's declaration does not know."""
 
-    todo = "Declare it as a dataset or as ignored; a single file can be unwrapped first"
+    todo = "Declare it as a dataset or as ignored; on the command line choose one by --member"
 
 
 class TableMoved(DataError):

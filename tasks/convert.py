@@ -1,10 +1,12 @@
 """convert: staged parts to Raw, lossless, what does not parse kept beside it."""
 
-import os
+import logging
 from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 import pyarrow as pa
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel
 from pyspark import SparkContext
@@ -12,37 +14,50 @@ from pyspark import SparkContext
 from spark.convert import (
     REJECTED,
     Converted,
+    Job,
     Rows,
     Split,
     Target,
-    convert_file,
+    convert_files,
     convert_share,
     raw_schema,
     settled,
     split,
     total,
 )
-from spark.errors import Miscounted, TooManyRejected
+from spark.drift import Column, Drift, Layout, drift, kept, layout, united
+from spark.errors import Drifted, Miscounted, TooManyRejected
+from spark.frozen import frozen
 from spark.parts import Part, StagedFile
-from spark.readers import AnyReader, Fixed
+from spark.readers import FileReader, Fixed, Reader
 from spark.session import session
 from spark.tables import Mark
+from tasks import index
+from tasks.cores import cores
+from tasks.engine import Log
 from tasks.retrying import RETRY
 from tasks.run import Run, current
-from tasks.source import Drop
+from tasks.source import KINDS, Drop, fingerprint
 from tasks.unwrap import Parts, clean
 
 SPARK_FROM = 1024**3
 """Bytes of plaintext in a file from which Spark distributes its parts; below, this process is faster."""
 
+CORES = min(4, cores())
+"""Threads that convert at once: each takes some 0.2 GB, and a task stays below 1 GiB."""
+
 
 class RawDataset(BaseModel, frozen=True):
-    """What one dataset of a drop has in Raw: records = rows + rejected."""
+    """What one dataset of a drop has in Raw: records = rows + rejected.
+
+    `drift` is against the drop before; None where there is none, or where no file says what columns it has.
+    """
 
     rows: int
     rejected: int
     reasons: dict[str, int]
     nulls: dict[str, int]
+    drift: Drift | None = None
 
 
 class Raw(BaseModel, frozen=True):
@@ -58,30 +73,34 @@ def convert(parts: Parts) -> Raw:
     """Turn a drop's parts into Raw, or answer with what is committed."""
     run = current()
     if not parts.up_to_date:
-        to_raw(parts, run)
+        to_raw(parts, run, log=get_run_logger())
         clean(run.lake, parts.drop, run.id)
     return committed(parts.drop, parts.fingerprint, run)
 
 
-def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM) -> None:
+def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM, log: Log | None = None) -> None:
     """Convert every dataset, then replace the drop in each `rejected` and `raw` table.
 
-    Raises `TooManyRejected` where a dataset's share of rejected records is above the source's limit, and `Miscounted`
+    Raises `Drifted`, before a record is converted, where the columns of a dataset are such as its policy does not take,
+    `TooManyRejected` where a dataset's share of rejected records is above the source's limit, and `Miscounted`
     where a file has not the records that the party counted; then, as after any other error, nothing is committed.
     """
     source, drop = run.source, parts.drop
-    by_file = {name: _dataset(files, name, drop, run, spark_from) for name, files in parts.datasets.items()}
-    _count(drop, [(file, converted) for files in by_file.values() for file, converted, _ in files])
-    done = {name: sum((converted for _, converted, _ in files), Converted()) for name, files in by_file.items()}
-    schemas = {name: pa.unify_schemas([schema for _, _, schema in files]) for name, files in by_file.items()}
+    plans = {name: _splits(files, name, drop, run, spark_from) for name, files in parts.datasets.items()}
+    met = {name: _met(plan, name, drop, run, log or logging.getLogger("inlet")) for name, plan in plans.items()}
+    by_file = {name: _converted(columns.plans, name, drop, run) for name, columns in met.items()}
+    _count(drop, [(file, converted) for files in by_file.values() for file, converted in files])
+    done = {name: sum((converted for _, converted in files), Converted()) for name, files in by_file.items()}
     for name, converted in done.items():
         if converted.rejected > source.reject_limit * converted.records:
             reasons = ", ".join(f"{n:,} × {reason}" for reason, n in converted.reasons.items())
             raise TooManyRejected(
                 f"{source.slug} {drop} {name}: {converted.rejected:,} of {converted.records:,} records ({reasons})"
             )
+    index.keep(run.lake, drop, parts.fingerprint, parts.datasets)
     gone = [name for name in source.datasets if name not in done and _mark(name, drop, run)]
     for name, converted in {**done, **dict.fromkeys(gone, Converted())}.items():
+        columns = met.get(name, Met((), raw_schema([]), (), None))
         mark = run.mark(
             parts.fingerprint,
             datasets=sorted(done),
@@ -89,11 +108,17 @@ def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM) -> None:
             rejected=converted.rejected,
             reasons=converted.reasons,
             nulls=converted.nulls,
+            as_of=drop.as_of.isoformat(),
+            kind=drop.kind,
+            revision=drop.revision,
+            columns=columns.id,
+            drift=columns.drift and columns.drift.model_dump(),
         )
         here = {"_drop": drop.key}
         rejected, raw = source.table("rejected", name), source.table("raw", name)
         run.tables.replace(rejected, REJECTED, here, converted.rejects, mark=("drop", drop.key, mark))
-        run.tables.replace(raw, schemas.get(name, raw_schema([])), here, converted.files, mark=("drop", drop.key, mark))
+        also = [("columns", columns.id, {"columns": columns.layout})] if columns.id else []
+        run.tables.replace(raw, columns.schema, here, converted.files, mark=("drop", drop.key, mark), also=also)
 
 
 def committed(drop: Drop, fingerprint: str, run: Run) -> Raw:
@@ -103,7 +128,7 @@ def committed(drop: Drop, fingerprint: str, run: Run) -> Raw:
         drop=drop,
         fingerprint=fingerprint,
         datasets={
-            name: RawDataset.model_validate({field: mark[field] for field in RawDataset.model_fields})
+            name: RawDataset.model_validate({field: mark[field] for field in RawDataset.model_fields if field in mark})
             for name, mark in marks.items()
             if mark and name in mark["datasets"]
         },
@@ -122,31 +147,110 @@ def _count(drop: Drop, files: list[tuple[str, Converted]]) -> None:
             raise Miscounted(f"{drop.source} {drop} {file.name}: {records:,} records, the party says {file.records:,}")
 
 
-def _dataset(
-    files: tuple[StagedFile, ...], name: str, drop: Drop, run: Run, spark_from: int
-) -> list[tuple[str, Converted, pa.Schema]]:
-    """What became of each plain file, and the schema of its rows."""
+class Plan(NamedTuple):
+    """How one plain file is converted, by a reader that knows the fields of its records."""
+
+    staged: StagedFile
+    reader: Reader | FileReader
+    split: Split
+    on_spark: bool
+
+
+class Met(NamedTuple):
+    """How a dataset of a drop is converted once the policy on drift is met.
+
+    `schema` is that of its rows; `layout` are the columns that the drop has, whatever the table takes of them.
+    """
+
+    plans: Sequence[Plan]
+    schema: pa.Schema
+    layout: Layout
+    drift: Drift | None
+
+    @property
+    def id(self) -> str | None:
+        """By which the drop's mark names its columns, which stand in the table's properties once for all drops."""
+        return fingerprint(*self.layout) if self.layout else None
+
+
+def _met(plans: Sequence[Plan], name: str, drop: Drop, run: Run, log: Log) -> Met:
+    """Find what a dataset's columns are beside those of the drop before, and do as its policy says.
+
+    Raises `Drifted` where it says to stop, or where a column's type is none that the table's can hold.
+    """
+    source, policy, table = run.source, run.source.datasets[name].drift, run.source.table("raw", name)
+    try:
+        schema = united(plan.split.schema for plan in plans)
+        columns = layout(schema)
+        before = _before(table, drop, run)
+        found = drift(before, columns) if before and columns else None
+        if found and found != Drift():
+            log.info("%s %s %s: columns drifted (%s): %s", source.slug, drop, name, policy, found)
+        if policy == "stop" and found and found.matters:
+            raise Drifted(f"its policy is to stop, and there is drift against the drop before; {found}")
+        if run.tables.marks(table, "drop").keys() - {drop.key}:
+            there = run.tables.schema(table)
+            if policy != "freeze":
+                united([there, schema])
+            elif not kept(schema, there):
+                plans = [_frozen(plan, there) for plan in plans]
+                schema = united(plan.split.schema for plan in plans)
+    except Drifted as error:
+        raise Drifted(f"{source.slug} {drop} {name}: {error.what}") from error
+    return Met(plans, schema, columns, found)
+
+
+def _frozen(plan: Plan, table: pa.Schema) -> Plan:
+    """The plan for a table that stays as it is."""
+    reader, schema = frozen(plan.reader, plan.split.schema, table)
+    return plan._replace(reader=reader, split=plan.split._replace(schema=schema))
+
+
+def _before(table: str, drop: Drop, run: Run) -> Layout:
+    """The columns of the last drop in order before this one that said any; () where there is none."""
+    drops = [mark for mark in run.tables.marks(table, "drop").values() if mark.get("columns")]
+    earlier = [mark for mark in drops if _order(mark) < drop.order]
+    if not earlier:
+        return ()
+    said = run.tables.marks(table, "columns")[max(earlier, key=_order)["columns"]]
+    return tuple(Column(*column) for column in said["columns"])
+
+
+def _order(mark: Mark) -> tuple[datetime, int, int]:
+    return (datetime.fromisoformat(mark["as_of"]), KINDS.index(mark["kind"]), mark["revision"])
+
+
+def _splits(files: tuple[StagedFile, ...], name: str, drop: Drop, run: Run, spark_from: int) -> list[Plan]:
+    """What each plain file of a dataset says of itself, and its shares; no record is converted."""
     reader = run.source.datasets[name].reader
     if isinstance(reader, Fixed):
         reader = reader.of(drop.as_of.year)
     reader = settled(reader, files, run.lake.fs())
-    folders = [run.tables.folder(run.source.table(zone, name)) for zone in ("raw", "rejected")]
-    cores = os.cpu_count() or 1
-    done = []
+    plans = []
     for staged in files:
-        to = Target(drop=drop.key, file=staged.file, columns=staged.columns, rows=folders[0], rejects=folders[1])
-        if sum(part.bytes for part in staged.parts) >= spark_from:
-            context = session(run.lake.environment()).sparkContext
-            shares = split(staged, reader, context.defaultParallelism, run.lake.fs())
-            converted = _on_spark(context, shares, reader, to, run)
-        else:
-            shares = split(staged, reader, cores, run.lake.fs())
-            converted = convert_file(shares, reader, to, run.lake.fs(), cores)
-        done.append((staged.file, converted, shares.schema))
-    return done
+        on_spark = sum(part.bytes for part in staged.parts) >= spark_from
+        at_once = _context(run).defaultParallelism if on_spark else CORES
+        plans.append(Plan(staged, reader, split(staged, reader, at_once, run.lake.fs()), on_spark))
+    return plans
 
 
-def _on_spark(context: SparkContext, file: Split, reader: AnyReader, to: Target, run: Run) -> Converted:
+def _converted(plans: Sequence[Plan], name: str, drop: Drop, run: Run) -> list[tuple[str, Converted]]:
+    """What became of each plain file of a dataset."""
+    rows, rejects = (run.tables.folder(run.source.table(zone, name)) for zone in ("raw", "rejected"))
+    here, there = list[Job](), list[Job]()
+    for staged, reader, shares, on_spark in plans:
+        to = Target(drop=drop.key, file=staged.file, columns=staged.columns, rows=rows, rejects=rejects)
+        (there if on_spark else here).append(Job(shares, reader, to))
+    done = convert_files(here, run.lake.fs(), CORES)
+    done += [_on_spark(_context(run), *job, run) for job in there]
+    return [(job.to.file, converted) for job, converted in zip(here + there, done, strict=True)]
+
+
+def _context(run: Run) -> SparkContext:
+    return session(run.lake.environment()).sparkContext
+
+
+def _on_spark(context: SparkContext, file: Split, reader: Reader | FileReader, to: Target, run: Run) -> Converted:
     """The same function, shipped to where Spark has cores; only what comes back from this one collect counts."""
     shares = [_by_url(share, run) for share in file.shares]
     results = context.parallelize(shares, len(shares)).map(lambda share: convert_share(share, reader, to)).collect()

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, model_validator
 
+from spark.drift import Policy
 from spark.readers import AnyReader
 from tasks.cadence import Cadence
 from tasks.delivery import KINDS, Delivery, FileList, Kind
@@ -21,11 +22,14 @@ __all__ = ["KINDS", "Cadence", "Dataset", "Delivery", "Drop", "FileList", "Kind"
 class Dataset(BaseModel, frozen=True):
     """One table inside a source: which plain files, by their own names, are its, and how they read.
 
-    `members` None: those in files whose names' group `dataset` says so.
+    `members` None: those in files whose names' group `dataset` says so. `drift` says what becomes of columns that are
+    not those of the table: it gains them (`evolve`), it stays as it is and they are kept in `_special` (`freeze`), or
+    the drop is refused where its columns are not those of the drop before (`stop`).
     """
 
     members: str | None = None
     reader: AnyReader
+    drift: Policy = Field(default="evolve", repr=False)  # nor in fingerprints: what is in Raw is no other for it
 
     def holds(self, name: str) -> bool:
         """Whether a plain file of this name is this dataset's."""
@@ -35,7 +39,7 @@ class Dataset(BaseModel, frozen=True):
 class Source(BaseModel, frozen=True):
     """One outside party's feed.
 
-    A plain file is read by every one of `datasets` whose `members` fits its name, as XML that holds several kinds of rows.
+    A plain file is read by every one of `datasets` whose `members` fits its name, as XML with several kinds of rows.
     `at` names the block, of whatever access method, that says where it is. `zone` is the time zone of the dates in its
     names. `ignores` are plain files that are no data. `quiet` is how long files must have held still; None where every
     file shows by itself, or by a done-file, that it is whole. `cadence` says for each kind of drop when it is expected;

@@ -1,6 +1,5 @@
 """unwrap: Landed to staged parts, every wrapping peeled in one pass."""
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from pydantic import BaseModel, SecretStr
 from blocks.lake import Lake, sayings
 from spark.errors import UnexpectedMember
 from spark.parts import StagedFile
+from tasks.cores import cores
 from tasks.decompress import passwords
 from tasks.decrypt import keys
 from tasks.gpg import Decrypt
@@ -102,7 +102,7 @@ def stage(
             for nth in range(len(source.datasets)):
                 into = f"{folder}/{nth}"
                 fs.makedirs(into, exist_ok=True)
-                staged += Stage(fs, into, partial(choose, nth), os.cpu_count() or 1, peeling).files(wrapped)
+                staged += Stage(fs, into, partial(choose, nth), cores(), peeling).files(wrapped)
                 wrapped = [file for file in wrapped if file in again]
                 again.clear()
                 if not wrapped:

@@ -10,9 +10,11 @@ import pytest
 from blocks.lake import Lake
 from spark.readers import Csv
 from tasks import staging
-from tasks.index import find, keep
+from tasks.convert import to_raw
+from tasks.index import Found, find, keep
+from tasks.run import Run
 from tasks.source import Dataset, Delivery, Source
-from tasks.unwrap import stage
+from tasks.unwrap import Parts, stage
 from tests.tasks.test_unwrap import landed
 
 RECORDS = [f'{i},"line one of {i}\nline ""two"""\n'.encode() for i in range(5_000)]
@@ -48,3 +50,11 @@ def test_a_record_leads_to_its_byte_in_the_plain_file(lake: Lake, monkeypatch: p
 def test_a_drop_without_an_index_leads_nowhere(tmp_path: Path) -> None:
     lake = Lake(root=str(tmp_path))
     assert find(lake, "party", "2026", "claims", "x.csv", 1, "made") is None
+
+
+def test_a_drop_in_raw_has_its_index(local_lake: Lake) -> None:
+    drop = landed(local_lake, {"claims_20260101.csv": b"id,note\n1,a\n2,b\n"})
+    staged = stage(drop, SOURCE, local_lake, "run")
+    parts = Parts(drop=drop.drop, fingerprint="made", up_to_date=False, datasets=staged)
+    to_raw(parts, Run(source=SOURCE, lake=local_lake, id="run"))
+    assert find(local_lake, "party", drop.drop.key, "claims", "claims_20260101.csv", 2, "made") == Found(8, 2)

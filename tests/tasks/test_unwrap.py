@@ -263,7 +263,7 @@ def test_a_file_that_is_gone(lake: Lake) -> None:
 def test_the_first_file_that_fails_stops_the_others(local_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left to read of them is not read."""
     monkeypatch.setattr(staging, "PIECE", 1000)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("tasks.unwrap.cores", lambda: 2)
     failed = threading.Event()
     cut, taken = Csv.cut, []
 
