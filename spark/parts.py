@@ -1,5 +1,7 @@
 """The values that travel from unwrapping to Parquet: small, frozen, JSON-serialisable."""
 
+from typing import NamedTuple
+
 from pydantic import BaseModel
 
 PART = 64 * 1024 * 1024
@@ -37,8 +39,20 @@ class Piece(BaseModel, frozen=True):
     columns: tuple[str, ...] = ()
 
 
+class Step(NamedTuple):
+    """A piece within a part: where it begins in the file's plaintext, its bytes in the part, its records."""
+
+    offset: int
+    bytes: int
+    records: int | None
+
+
 class Part(BaseModel, frozen=True):
-    """A piece that stands in the lake, zstd-compressed; `bytes` is its plaintext's length."""
+    """Consecutive pieces that stand in the lake as one, zstd-compressed; `bytes` is their plaintext's length.
+
+    `steps` are the pieces, of a few MiB, by which it is read again: what is read must not grow with the part. There are
+    none where the part is a whole file, or one piece.
+    """
 
     path: str
     offset: int
@@ -46,6 +60,7 @@ class Part(BaseModel, frozen=True):
     records: int | None
     bytes: int
     bad: tuple[Bad, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 class StagedFile(BaseModel, frozen=True):

@@ -16,8 +16,12 @@ from spark.parts import DataFile
 ROW_GROUP = 128 * 1024 * 1024
 """Bytes in memory of one row group; a writer holds one at a time."""
 
-FILE = 512 * 1024 * 1024
-"""Bytes in memory of rows after which a writer begins the next file."""
+FILE = 1024 * 1024 * 1024
+"""Bytes in memory of rows after which a writer begins the next file: those of 512 MiB of plaintext stay together."""
+
+DICTIONARY = 256 * 1024
+"""Bytes of a column's dictionary in a row group, after which its values are written as they are. With Parquet's usual
+1 MiB columns of hardly any repeated value have large dictionaries: files a tenth larger, written 3 % slower."""
 
 
 class ParquetWriter:
@@ -74,6 +78,7 @@ class ParquetWriter:
             stream,
             self._schema,
             compression="zstd",
+            dictionary_pagesize_limit=DICTIONARY,
             write_page_index=True,
             write_page_checksum=True,
             store_schema=True,

@@ -2,20 +2,30 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from pyspark.sql import SparkSession
 
 from bench.synthetic.nppes import Delivery, main_csv
+from blocks.lake import Lake
 from spark.convert import Converted, Target, convert_file, convert_parts, grouped, raw_schema, split
 from spark.errors import CountMismatch
 from spark.names import normalise
 from spark.parts import DataFile, Part, StagedFile
 from spark.readers import Csv
+from tasks import staging
+from tasks.convert import to_raw
+from tasks.drop import Drop
+from tasks.run import Run
+from tasks.source import Dataset, Source
+from tasks.unwrap import Parts
 from tests.spark.made import stage
 
 READER = Csv(fallback="latin-1")
@@ -27,6 +37,7 @@ class Dirty:
     """A dirty main file of NPPES, staged in several parts, and Python's reading of it: all records, header first."""
 
     made: Delivery
+    data: bytes
     staged: StagedFile
     records: list[list[str]]
 
@@ -53,7 +64,7 @@ def dirty(tmp_path_factory: pytest.TempPathFactory) -> Dirty:
     text = "\n".join(map(_line, data.split(b"\n")))
     staged = stage(data, "npidata.csv", READER, folder / "parts", 200_000)
     assert len(staged.parts) > 10
-    return Dirty(made, staged, list(csv.reader(io.StringIO(text, newline=""))))
+    return Dirty(made, data, staged, list(csv.reader(io.StringIO(text, newline=""))))
 
 
 def target(dirty: Dirty, folder: Path) -> Target:
@@ -124,8 +135,70 @@ def same(one: Converted, other: Converted) -> None:
 
 def test_two_cores_give_the_same_rows(dirty: Dirty, converted: Converted, tmp_path: Path) -> None:
     two = convert_file(split(dirty.staged, READER, 2, FS), READER, target(dirty, tmp_path), FS, 2)
-    assert len(two.files) > len(converted.files) or len(two.files) == len(grouped(dirty.staged.parts, 2))
+    assert len(two.files) == len(grouped(dirty.staged.parts, 2)) == 2
     same(converted, two)
+
+
+def _restaged(dirty: Dirty, reader: Csv, folder: Path) -> StagedFile:
+    """The file as unwrapping stages it: several pieces to a step, several steps to a part."""
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, size in (("PART", 1_000_000), ("STEP", 200_000), ("PIECE", 70_000)):
+            patch.setattr(staging, name, size)
+        staged = staging.cut(io.BytesIO(dirty.data), dirty.staged.file, reader, FS, f"{folder}/p", 1)
+    assert len(staged.parts) > 2
+    assert StagedFile.model_validate_json(staged.model_dump_json()) == staged
+    return staged
+
+
+def test_the_steps_of_a_part_are_all_of_it(dirty: Dirty, tmp_path: Path) -> None:
+    *parts, _ = _restaged(dirty, READER, tmp_path / "parts").parts  # of the last there may be one step
+    for part in parts:
+        assert len(part.steps) > 1
+        assert part.steps[0].offset == part.offset
+        assert sum(step.bytes for step in part.steps) == part.bytes
+        assert sum(step.records or 0 for step in part.steps) == part.records
+        assert max(step.bytes for step in part.steps) > 70_000  # more than one piece
+    steps = [step for part in parts for step in part.steps]
+    assert max(step.bytes for step in steps) <= 200_000
+    assert all(one.offset + one.bytes == other.offset for one, other in pairwise(steps))
+
+
+@pytest.mark.parametrize("longest", [16 * 2**20, 1_390], ids=["", "some records too long"])
+def test_parts_are_read_step_by_step_to_the_same_rows(dirty: Dirty, longest: int, tmp_path: Path) -> None:
+    reader = READER.model_copy(update={"max_record": longest})
+    steps, whole = (
+        _restaged(dirty, reader, tmp_path / "parts"),
+        stage(dirty.data, "npidata.csv", reader, tmp_path, 10**9),
+    )
+    done = [
+        convert_file(split(staged, reader, cores, FS), reader, target(dirty, tmp_path / name), FS, cores)
+        for name, cores, staged in (("steps", 2, steps), ("whole", 1, whole))
+    ]
+    same(*done)
+    assert sum(len(part.bad) for part in steps.parts) == sum(
+        number for reason, number in done[0].reasons.items() if reason.startswith("longer")
+    )
+    assert bool(steps.parts[1].bad) == (longest < 10_000)
+
+
+def test_a_wrong_step_is_named_by_its_byte(dirty: Dirty, tmp_path: Path) -> None:
+    staged = _restaged(dirty, READER, tmp_path / "parts")
+    part = staged.parts[1]
+    wrong = part.steps[2]._replace(records=(part.steps[2].records or 0) + 1)
+    parts = [part.model_copy(update={"steps": (*part.steps[:2], wrong, *part.steps[3:])})]
+    with pytest.raises(CountMismatch, match=rf"^npidata.csv, part at byte {wrong.offset:,}: "):
+        convert_parts(parts, READER, target(dirty, tmp_path), FS)
+
+
+@pytest.mark.parametrize("lost", [5, 100_000], ids=["the checksum", "data"])
+def test_a_part_that_is_cut_off_is_found(dirty: Dirty, lost: int, tmp_path: Path) -> None:
+    staged = stage(dirty.data, "npidata.csv", READER, tmp_path, 10**9)
+    path = Path(staged.parts[0].path)
+    packed = zstandard.ZstdCompressor(1, write_checksum=True).compress(zstandard.decompress(path.read_bytes()))
+    path.write_bytes(packed[:-lost])
+    with pytest.raises(zstandard.ZstdError, match="ends within"):
+        convert_parts(staged.parts, READER, target(dirty, tmp_path), FS)
 
 
 def test_spark_gives_the_same_rows(dirty: Dirty, converted: Converted, tmp_path: Path, spark: SparkSession) -> None:
@@ -133,6 +206,36 @@ def test_spark_gives_the_same_rows(dirty: Dirty, converted: Converted, tmp_path:
     groups = grouped(dirty.staged.parts, 4)
     results = spark.sparkContext.parallelize(groups, len(groups)).map(lambda group: convert_parts(group, READER, to))
     same(converted, sum(results.collect(), Converted()))
+
+
+def _in_raw(dirty: Dirty, lake: Lake, spark_from: int) -> pa.Table:
+    """What the whole stage commits of the file, files and shares decided by its size."""
+    dataset = Dataset(members=".*", reader=READER)
+    source = Source(slug="made", at="made", deliveries=(), datasets={"main": dataset}, phi="no", reject_limit=1.0)
+    drop = Drop(source="made", key="one", as_of=datetime(2026, 11, 1, tzinfo=UTC), kind="full", revision=1, files=())
+    run = Run(source, lake, "run")
+    parts = Parts(drop=drop, fingerprint="f", up_to_date=False, datasets={"main": (dirty.staged,)})
+    to_raw(parts, run, spark_from=spark_from)
+    return run.tables.catalog.load_table("raw.made_main").scan().to_arrow().sort_by("_record")
+
+
+def test_spark_is_asked_only_from_a_size_on_and_brings_the_same(
+    dirty: Dirty, tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def session(environment: object) -> SparkSession:
+        asked.append(environment)
+        return spark
+
+    monkeypatch.setattr("tasks.convert.session", session)
+    size = sum(part.bytes for part in dirty.staged.parts)
+    here = _in_raw(dirty, Lake(root=f"file://{tmp_path}/here"), size + 1)
+    assert not asked
+    there = _in_raw(dirty, Lake(root=f"file://{tmp_path}/there"), size)
+    assert asked
+    assert here.num_rows == dirty.made.well_formed
+    assert there.equals(here)
 
 
 def _tampered(parts: Sequence[Part], position: int, by: int) -> list[Part]:
@@ -157,13 +260,21 @@ def test_a_failed_conversion_leaves_no_file_of_its_own(dirty: Dirty, tmp_path: P
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
-@pytest.mark.parametrize(("parts", "cores"), [(1, 2), (2, 2), (7, 2), (16, 2), (100, 2), (100, 64), (3, 8)])
+def test_a_small_input_gives_one_file(dirty: Dirty, tmp_path: Path) -> None:
+    few = dirty.staged.model_copy(update={"parts": dirty.staged.parts[:2]})
+    done = convert_file(split(few, READER, 64, FS), READER, target(dirty, tmp_path), FS, 64)
+    assert len(done.files) == 1
+    assert done.records == sum(part.records or 0 for part in few.parts)
+
+
+@pytest.mark.parametrize(("parts", "cores"), [(1, 2), (2, 2), (7, 2), (16, 2), (17, 2), (100, 2), (100, 64), (3, 8)])
 def test_groups_are_consecutive_and_keep_all_cores_busy(parts: int, cores: int) -> None:
     made = [Part(path=str(n), offset=n, first_record=1, records=1, bytes=1) for n in range(parts)]
     groups = grouped(made, cores)
     assert [part for group in groups for part in group] == made
     assert max(map(len, groups)) <= 8
-    assert len(groups) >= min(parts, cores) or max(map(len, groups)) == -(-parts // cores)
+    assert max(map(len, groups)) - min(map(len, groups)) <= 1
+    assert len(groups) % cores == 0 or max(map(len, groups)) <= 2
 
 
 def test_the_names_of_the_file_are_the_docs_of_the_columns() -> None:

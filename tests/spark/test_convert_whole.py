@@ -11,6 +11,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pyspark.sql import SparkSession
 
 from blocks.lake import Lake
+from spark import convert
 from spark.convert import Converted, Split, Target, convert_file, convert_share, raw_schema, split, total
 from spark.errors import CountMismatch, Damaged
 from spark.parts import Part, StagedFile
@@ -61,16 +62,29 @@ def check(done: Converted) -> None:
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3])
-def test_types_and_rows_are_those_of_the_file(staged: StagedFile, cores: int, tmp_path: Path) -> None:
+def test_types_and_rows_are_those_of_the_file(
+    staged: StagedFile, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert, "PART", 5_000)  # else it is too small to be shared out
     shares = split(staged, Sas(), cores, FS)
     assert len(shares.shares) == cores
     check(convert_file(shares, Sas(), target(tmp_path), FS, cores))
 
 
-def test_spark_runs_the_same_function(staged: StagedFile, tmp_path: Path, spark: SparkSession) -> None:
+def test_spark_runs_the_same_function(
+    staged: StagedFile, tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert, "PART", 5_000)
     shares, to = split(staged, Sas(), 3, FS), target(tmp_path)
     results = spark.sparkContext.parallelize(shares.shares, 3).map(lambda share: convert_share(share, Sas(), to))
     check(total(results.collect(), shares, to.file))
+
+
+def test_a_small_file_gives_one_file(staged: StagedFile, tmp_path: Path) -> None:
+    shares = split(staged, Sas(), 8, FS)
+    done = convert_file(shares, Sas(), target(tmp_path), FS, 8)
+    assert len(shares.shares) == len(done.files) == 1
+    check(done)
 
 
 def test_the_name_and_the_label_are_kept_with_the_column(staged: StagedFile) -> None:
@@ -80,7 +94,10 @@ def test_the_name_and_the_label_are_kept_with_the_column(staged: StagedFile) -> 
     assert born[b"sas.format"] == b"DATE9"
 
 
-def test_fewer_rows_than_the_header_says_are_found(staged: StagedFile, tmp_path: Path) -> None:
+def test_fewer_rows_than_the_header_says_are_found(
+    staged: StagedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert, "PART", 5_000)
     shares = split(staged, Sas(), 2, FS)
     short = Split(shares.schema, shares.records, shares.shares[:1])
     with pytest.raises(CountMismatch, match=r"^demo.xpt: 1,000 records are in it, but 500 came out"):
