@@ -1,11 +1,19 @@
-"""The Spark session: started once per process and only when a stage needs it."""
+"""The Spark session: started once per process and only when a stage needs it.
+
+Starting it takes the JVM 11 CPU seconds, most of them to load and check classes, which `archive` saves. `python -m
+spark.session` makes that, in a minute or two; an image has it made when it is built.
+"""
 
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any
 from urllib.parse import urlsplit
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 _LOG4J = """\
@@ -23,14 +31,24 @@ logger.gateway.level = error
 SMALL = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """Java options that save the JVM's compiler and collector, 31 to 16 CPU seconds of a first transform of 20,000 rows."""
 
+_BUILD = Path(__file__).parent.parent / "build"
+_starting = Lock()
+
 _SECRETS = ("fs.s3a.access.key", "fs.s3a.secret.key", "fs.s3a.session.token")
 _SECRETS_OLD = tuple(f"fs.{s}.aws{k}" for s in ("s3", "s3n") for k in ("AccessKeyId", "SecretAccessKey"))
 
 
 def jars() -> list[str]:
     """Paths of the jars with which the JVM reads S3, from `INLET_JARS` or where `make jars` puts them."""
-    folder = Path(os.environ.get("INLET_JARS", Path(__file__).parent.parent / "build" / "jars"))
+    folder = Path(os.environ.get("INLET_JARS", _BUILD / "jars"))
     return sorted(str(jar) for jar in folder.glob("*.jar"))
+
+
+def archive() -> Path:
+    """Where the JVM finds Spark's classes as it had them in memory before, if they are there: `INLET_CLASSES` or
+    `build/spark.jsa`. One that another Java or Spark made is passed over by the JVM.
+    """
+    return Path(os.environ.get("INLET_CLASSES", _BUILD / "spark.jsa"))
 
 
 def session(environment: Mapping[str, str] | None = None) -> SparkSession:
@@ -40,9 +58,11 @@ def session(environment: Mapping[str, str] | None = None) -> SparkSession:
     `environment` holds the lake's `AWS_*` variables: the JVM and the Python workers inherit them, so that no secret
     stands in a configuration. Spark copies keys from the environment into Hadoop's; they are taken out again.
     """
-    active = SparkSession.getActiveSession()
-    if active is not None:
-        return active
+    with _starting:
+        return SparkSession.getActiveSession() or _started(environment)
+
+
+def _started(environment: Mapping[str, str] | None) -> SparkSession:
     os.environ.update(environment or {})
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -51,6 +71,8 @@ def session(environment: Mapping[str, str] | None = None) -> SparkSession:
     log4j = home / "log4j2.properties"
     log4j.write_text(_LOG4J)
     java = os.environ.get("INLET_JAVA_OPTIONS", "")
+    if archive().exists():
+        java = f"-XX:SharedArchiveFile={archive().resolve()} {java}"
     builder = (
         SparkSession.Builder()
         .appName("inlet")
@@ -92,3 +114,29 @@ def session(environment: Mapping[str, str] | None = None) -> SparkSession:
 def readable(url: str) -> str:
     """A data file's URL as the JVM reads it: S3 goes by S3A."""
     return url.replace("s3://", "s3a://", 1)
+
+
+def make_archive() -> None:
+    """Do a little of what Spark is used for, and have the JVM keep the classes that took."""
+    target = archive().resolve()
+    target.unlink(missing_ok=True)
+    draft = target.with_suffix(f".{os.getpid()}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.environ["INLET_JAVA_OPTIONS"] = f"-XX:ArchiveClassesAtExit={draft} -Xlog:cds=off -Xlog:cds+dynamic=off"
+    spark = session()
+    spark.sparkContext.parallelize([1, 2], 2).map(str).collect()
+    with TemporaryDirectory() as folder:
+        path = f"file://{folder}/t"
+        spark.range(1000).selectExpr("id", "id % 7 AS k", "string(id) AS s").write.parquet(path)
+        rows = spark.read.parquet(path).selectExpr("k", "try_cast(s AS date) AS d", "coalesce(s, '') AS s")
+        rows.groupBy("k").count().join(rows, "k").orderBy("k").limit(10).toArrow()
+    spark.stop()
+    gateway: Any = SparkContext._gateway
+    gateway.shutdown()
+    gateway.proc.stdin.close()  # the JVM ends, and writes
+    gateway.proc.wait()
+    draft.rename(target)
+
+
+if __name__ == "__main__":
+    make_archive()

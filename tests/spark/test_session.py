@@ -18,6 +18,7 @@ TOKEN = "not-a-token-that-the-server-checks"
 # Started with the secrets as `session(environment)` gets them from a lake; says what it finds as JSON.
 PROGRAM = """
 import json, sys
+from concurrent.futures import ThreadPoolExecutor
 from spark.session import session
 from pyspark import SparkConf
 
@@ -39,8 +40,11 @@ places = {
     "command line": str(jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments()),
 }
 answer = {"leaks": [name for name, text in places.items() if any(s in text for s in told["secrets"])]}
+answer["command line"] = places["command line"]
 answer["sizes"] = {name: len(text) for name, text in places.items()}
 answer["again"] = session() is spark
+with ThreadPoolExecutor(2) as pool:
+    answer["elsewhere"] = [found is spark for found in pool.map(lambda _: session(), range(2))]
 if "read" in told:
     answer["rows"] = spark.read.parquet(told["read"]).count()
     def in_a_worker(_):
@@ -74,6 +78,16 @@ def test_no_secret_stands_in_a_configuration(tmp_path: Path) -> None:
     assert answer["leaks"] == []
     assert all(size > 500 for size in answer["sizes"].values() if size != answer["sizes"]["command line"])
     assert answer["again"]
+    assert answer["elsewhere"] == [True, True]
+
+
+def test_an_archive_of_another_java_or_spark_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tmp_path / "spark.jsa"
+    archive.write_bytes(b"no archive")
+    monkeypatch.setenv("INLET_CLASSES", str(archive))
+    answer = start({"environment": {}, "secrets": [str(tmp_path / "never")]}, tmp_path)
+    assert answer["again"]
+    assert str(archive) in answer["command line"]
 
 
 def test_the_jvm_reads_s3_and_a_worker_writes_it(s3: S3, s3_lake: Lake, tmp_path: Path) -> None:
