@@ -6,6 +6,9 @@ literal up to the next delimiter or line end, and so is a quote within an unquot
 the start of a field, and elsewhere it always leads outside. So the bit is the parity of toggles since the last such
 closing run, which numpy tells for a whole block at once.
 
+More than blanks behind a closing quote is a quote that was not doubled, or one too many: what then is a field is a
+guess, although the number of fields may be right. Such closing quotes are told, as strays.
+
 Where quotes are dense, most fields are quoted and hardly any quote is stray, the parity is computed 64 bytes a word, as
 simdjson does (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019, section 3.1), and is proved right by
 every opening quote standing at the start of a field.
@@ -40,12 +43,14 @@ from spark.cutting.bits import (
 LineEnd = Literal["any", "lf", "crlf", "cr"]
 """What ends a line: `any` of LF, CRLF and CR; `lf`: LF or CRLF; `crlf` or `cr`: that alone. The rest is data."""
 
-_LF, _CR = 10, 13
+_BLANK, _LF, _CR = 32, 10, 13
 _DENSE = 64
 """Quotes are dense where more than one byte in so many is one; then words of bits are faster than positions."""
 
 _FEW = 100
 """Stretches of literal quotes in a block that are taken out singly."""
+
+_NONE: Positions = np.zeros(0, np.int64)
 
 _ENDS = {"any": rb"\r\n|\n|\r", "lf": rb"\r?\n", "crlf": rb"\r\n", "cr": rb"\r"}
 
@@ -53,17 +58,25 @@ _ENDS = {"any": rb"\r\n|\n|\r", "lf": rb"\r?\n", "crlf": rb"\r\n", "cr": rb"\r"}
 class Ends(NamedTuple):
     """Where records end in a block: one past each of their line ends; and which are records, not blank or comments.
 
-    `quoted`: the block ends within quotes.
+    `quoted`: the block ends within quotes. `strays` are closing quotes with more than blanks behind them.
     """
 
     ends: Positions
     filled: Flags
     quoted: bool
+    strays: Positions = _NONE
 
     @property
     def records(self) -> int:
         """Number of records: lines that are neither blank nor comments."""
         return int(np.count_nonzero(self.filled))
+
+    @property
+    def stray(self) -> Flags:
+        """Which of the records hold a stray quote."""
+        flags = np.zeros(len(self.ends) + 1, bool)  # the last for what has no end here
+        flags[np.searchsorted(self.ends, self.strays, "right")] = True
+        return flags[:-1]
 
 
 class Field(NamedTuple):
@@ -96,7 +109,7 @@ class Dialect:
         filled = bool(self.bare(bytes(block[start : start + 3]))) and not (
             self.comment and block.startswith(self.comment, start)
         )
-        return Ends(np.append(found.ends, len(block)), np.append(found.filled, filled), False)
+        return Ends(np.append(found.ends, len(block)), np.append(found.filled, filled), False, found.strays)
 
     def lines(self, block: bytes) -> Iterator[tuple[int, int]]:
         """Start and end of each line that ends in the block, whatever stands in quotes."""
@@ -144,35 +157,42 @@ class Dialect:
             newlines &= not_escaped
             if self.line_end == "crlf":
                 newlines &= next_bits(not_escaped)
-        quoted = False
+        quoted, strays = False, _NONE
         if self.quote and self.quote in block:
             quotes = equal(bytes_, ord(self.quote))
             if not_escaped is not None:
                 quotes &= not_escaped
-            ends, quoted = self._outside(block, quotes, newlines, not_escaped)
+            ends, quoted, strays = self._outside(block, quotes, newlines, not_escaped)
         else:
             ends = positions(newlines)
         ends += 1
-        return Ends(ends, ~_blank(bytes_, ends), quoted)
+        return Ends(ends, ~_blank(bytes_, ends), quoted, strays)
 
     def _outside(
         self, block: bytes | bytearray, quotes: Words, newlines: Words, not_escaped: Words | None
-    ) -> tuple[Positions, bool]:
-        """Which newlines stand outside quotes, and whether the block's end is inside; no newline is a quote itself."""
+    ) -> tuple[Positions, bool, Positions]:
+        """Which newlines stand outside quotes, whether the block's end is inside, and which quotes are strays."""
         dense = int(np.bitwise_count(quotes).sum()) * _DENSE > len(block)
         one_byte = len(self.delimiter) == 1
         bytes_ = np.frombuffer(block, np.uint8)
-        behind = None  # what a field may start behind; single bytes tell it where few of them are asked for
-        if dense or not one_byte or not_escaped is not None:
+        behind = begins = None  # what a field may start behind, and where what is behind it begins; for few of them
+        if dense or not one_byte or not_escaped is not None:  # single bytes tell it
             behind = equal(bytes_, ord(self.delimiter)) if one_byte else packed(self.delimiters(block))
+            begins = behind.copy()
+            for _ in range(len(self.delimiter) - 1):
+                begins = bits_before(begins)
+            begins |= equal(bytes_, _LF) | equal(bytes_, _CR)
             if not_escaped is not None:
                 behind &= not_escaped
             behind |= newlines
-        if dense and behind is not None:
-            inside = _inside_by_words(quotes, behind)
-            if inside is not None:
+        if dense and behind is not None and begins is not None:
+            found = _inside_by_words(quotes, behind)
+            if found is not None:
+                inside, used = found
                 last = np.uint64((len(block) - 1) % 64)
-                return positions(newlines & ~inside), bool(inside[-1] >> last & ONE)
+                closing = positions(used & ~inside & ~bits_before(begins | quotes))
+                strays = self._with_text_behind(bytes_, closing, begins)
+                return positions(newlines & ~inside), bool(inside[-1] >> last & ONE), strays
 
         def is_behind(at: Positions) -> Flags:
             if behind is not None:
@@ -181,8 +201,23 @@ class Dialect:
             return delimits | bits_at(newlines, at)
 
         at = positions(newlines)
-        is_inside, quoted = _inside_by_runs(quotes, is_behind, at)
-        return at[~is_inside], quoted
+        is_inside, quoted, closing = _inside_by_runs(quotes, is_behind, at)
+        return at[~is_inside], quoted, self._with_text_behind(bytes_, closing, begins)
+
+    def _with_text_behind(self, bytes_: Bytes, closing: Positions, begins: Words | None) -> Positions:
+        """Behind which of these quotes there is more than blanks before the field's end, or the block's."""
+        strays = []
+        at = closing + 1
+        while len(at):
+            closing, at = closing[at < len(bytes_)], at[at < len(bytes_)]
+            here = bytes_[at]
+            if begins is not None:
+                goes_on = ~bits_at(begins, at)
+            else:
+                goes_on = (here != ord(self.delimiter)) & (here != _LF) & (here != _CR)
+            strays.append(closing[goes_on & (here != _BLANK)])
+            closing, at = closing[goes_on & (here == _BLANK)], at[goes_on & (here == _BLANK)] + 1
+        return np.sort(np.concatenate([*strays, _NONE]))
 
     def delimiters(self, block: bytes | bytearray) -> Flags:
         """The last byte of each delimiter, from left to right, also of those in quotes."""
@@ -234,15 +269,16 @@ class Dialect:
                         break
                 else:
                     rest = self._ends(block[at:], final)
-                    found.append(Ends(rest.ends + at, rest.filled, rest.quoted))
+                    found.append(Ends(rest.ends + at, rest.filled, rest.quoted, rest.strays + at))
                     break
-            found.append(Ends(stretch.ends + at, stretch.filled, False))
+            found.append(Ends(stretch.ends + at, stretch.filled, False, stretch.strays + at))
             at += int(stretch.ends[-1])
         found = found or [nothing]
         return Ends(
             np.concatenate([part.ends for part in found]),
             np.concatenate([part.filled for part in found]),
             found[-1].quoted,
+            np.concatenate([part.strays for part in found]),
         )
 
     def _is_whole(self, line_end: bytes, final: bool) -> bool:
@@ -306,14 +342,16 @@ def _blank(bytes_: Bytes, ends: Positions) -> Flags:
     return blank
 
 
-def _inside_by_runs(quotes: Words, is_behind: Callable[[Positions], Flags], at: Positions) -> tuple[Flags, bool]:
-    """Which of the bytes `at`, no quotes, stand inside quotes, and whether the end does: see the module.
+def _inside_by_runs(
+    quotes: Words, is_behind: Callable[[Positions], Flags], at: Positions
+) -> tuple[Flags, bool, Positions]:
+    """Which of the bytes `at`, no quotes, stand inside quotes, whether the end does, and which quotes are closing ones.
 
-    `is_behind`: which of some bytes a field may start behind.
+    See the module. `is_behind`: which of some bytes a field may start behind.
     """
     where = positions(quotes)
     if not len(where):
-        return np.zeros(len(at), bool), False
+        return np.zeros(len(at), bool), False, _NONE
     first = np.flatnonzero(np.diff(where, prepend=-2) != 1)
     odd = np.diff(first, append=len(where)) % 2 == 1
     start = where[first]
@@ -323,11 +361,13 @@ def _inside_by_runs(quotes: Words, is_behind: Callable[[Positions], Flags], at: 
     toggles = np.cumsum(odd & opening)
     closed = np.maximum.accumulate(np.where(odd & ~opening, toggles, 0))
     inside = np.append((toggles - closed) % 2 == 1, False)  # the last for what stands before the first run
-    return inside[np.searchsorted(start, at) - 1], bool(inside[-2])
+    closes = np.where(np.roll(inside, 1)[:-1], odd, opening & ~odd)
+    closing = where[np.append(first[1:], len(where))[closes] - 1]
+    return inside[np.searchsorted(start, at) - 1], bool(inside[-2]), closing
 
 
-def _inside_by_words(quotes: Words, behind: Words) -> Words | None:
-    """Which bytes stand inside quotes, from each opening quote on up to before the closing one.
+def _inside_by_words(quotes: Words, behind: Words) -> tuple[Words, Words] | None:
+    """Which bytes stand inside quotes, from each opening quote on up to before the closing one; and these quotes.
 
     Every quote that stands outside, but neither at the start of a field nor behind a closing one, is literal, and so
     are those up to the next that can open: they are taken out one after the other. None where they are many.
@@ -342,7 +382,7 @@ def _inside_by_words(quotes: Words, behind: Words) -> Words | None:
         literal &= ~(start[at:] | next_bits(quotes, at))
         words = np.flatnonzero(literal)
         if not len(words):
-            return inside
+            return inside, quotes
         if opening is None or opening_words is None:
             quotes = quotes.copy()
             opening = quotes & start

@@ -1,15 +1,17 @@
 """Cutting a forward-only stream of delimited records or lines into pieces, counting the records on the way."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import BinaryIO
 
 import numpy as np
 
 from spark.cutting.bits import Flags, Positions
 from spark.cutting.dialect import Dialect, Ends, LineEnd
-from spark.cutting.plain import Plain, is_utf8
-from spark.errors import Unreadable
+from spark.cutting.plain import Plain, canonical, is_utf8
+from spark.errors import Miscounted, Unreadable
 from spark.parts import PART, Bad, Piece
 
 MAX_RECORD = 16 * 1024 * 1024
@@ -21,6 +23,11 @@ _READ = 1024 * 1024
 _CHUNK = 64 * 1024
 """Bytes that are read at once: so few that the C library has their memory at hand, without page faults."""
 
+_AGAIN = 64 * 1024
+"""Bytes that are scanned at once behind a record that ended too late: a file may hold many."""
+
+_STRAY = "a stray quote"
+
 _HEAD = 1024 * 1024
 """Bytes that a header may span."""
 
@@ -29,7 +36,8 @@ class Records:
     """Whole records from a plain stream; `offset` is where the next one begins in the file, in bytes.
 
     `max_record`: bytes that a record may span; a longer one, and one that the file's end leaves within quotes, is
-    `bad`: its span ends before the next line that is a record of the right number of fields.
+    `bad`: its span ends before the next line that is a record of the right number of fields. Bad is also a record with
+    a stray quote: it ends before such a line, too, if one stands within it, as then a quote was left open.
     """
 
     def __init__(self, plain: Plain, dialect: Dialect, max_record: int = MAX_RECORD) -> None:
@@ -40,6 +48,7 @@ class Records:
         self._start = self._stop = 0
         self._found: Ends | None = None  # in what is not passed, where they are known
         self._ended = False
+        self._look = 0  # how many bytes are scanned at once, 0 for all: few behind a record that ended too late
         self._lost: _Lost | None = None
         self._plain_lines = Dialect(quote=None, line_end=dialect.line_end)
         self._undecodable = f"not {plain.recoded}" if plain.recoded else ""
@@ -62,13 +71,17 @@ class Records:
     def one(self) -> bytes:
         """The next record that is neither blank nor a comment, with its line end; b"" at the end of the stream.
 
-        Raises `Unreadable` where it does not end.
+        Raises `Unreadable` where it does not end or has a stray quote.
         """
         wanted = min(_READ, _HEAD)
         while True:
             self._fill(wanted)
             found = self._dialect.ends(self._carry(), final=self._ended)
             if len(found.ends):
+                if found.stray[0]:
+                    raise Unreadable(
+                        f"the header at byte {self.offset:,} has {_STRAY}: more than blanks behind a closing one"
+                    )
                 data = bytes(self._pass(int(found.ends[0])))
                 if found.filled[0]:
                     return data
@@ -84,7 +97,7 @@ class Records:
         self._fill(_HEAD)
         carry = self._carry()
         found = self._dialect.ends(carry, final=self._ended)
-        first = np.flatnonzero(found.filled)[:1]
+        first = np.flatnonzero(found.filled & ~found.stray)[:1]
         if len(first):
             start = int(found.ends[first[0] - 1]) if first[0] else 0
             return carry[start : int(found.ends[first[0]])]
@@ -111,10 +124,10 @@ class Records:
                             start, ordinal = bad[-1].start, bad.pop().record
                         bad.append(Bad(start=start, length=piece.length - start, record=ordinal, reason=lost.reason))
                     continue
-                taken, filled, undecodable = self._take(size, left, footer, alone=not start)
+                taken, filled, wrong = self._take(size, left, footer, len(columns), alone=not start)
                 bad += [
-                    Bad(start=start + at, length=span, record=first + records + nth, reason=self._undecodable)
-                    for at, span, nth in undecodable
+                    Bad(start=start + at, length=span, record=first + records + nth, reason=reason)
+                    for at, span, nth, reason in wrong
                 ]
                 records += filled
                 piece.append(taken)
@@ -135,28 +148,85 @@ class Records:
                 return
             first, begun = first + records, True
 
+    def checked(
+        self,
+        size: int,
+        columns: tuple[str, ...],
+        footer: int,
+        trailer: str | None,
+        above: int = 0,
+        encoding: str = "utf-8",
+    ) -> Iterator[Piece]:
+        """As `pieces`, and in the end the footer is compared with what `trailer` says; `above` lines are passed before.
+
+        Raises `Unreadable` where none of the footer's records matches, and `Miscounted` where one says another number
+        of records, or of lines, than were cut.
+        """
+        count = 0
+        for piece in self.pieces(size, columns, footer):
+            count += piece.records or 0
+            yield piece
+        if trailer is None:
+            return
+        texts = [self._dialect.bare(record).decode(encoding, "replace") for record in self._left()]
+        match = next(filter(None, (re.match(trailer, text) for text in texts)), None)
+        if match is None:
+            raise Unreadable("the file does not end with the trailer that is declared: it may be cut off")
+        for what, counted in (("records", count), ("lines", above + count + len(texts))):
+            if (told := match.groupdict().get(what)) is None:
+                continue
+            said = int(re.sub(r"\D", "", told) or -1)
+            if said != counted:
+                raise Miscounted(f"the trailer says {said:,} {what}, but {counted:,} were cut")
+
+    def _left(self) -> list[bytes]:
+        """The records that are read and not passed."""
+        carry = self._carry()
+        found = self._dialect.ends(carry, final=True)
+        spans = zip(pairwise([0, *found.ends.tolist()]), found.filled.tolist(), strict=True)
+        return [carry[start:end] for (start, end), filled in spans if filled]
+
     def _take(
-        self, size: int, limit: int, footer: int, *, alone: bool
-    ) -> tuple[memoryview, int, list[tuple[int, int, int]]]:
+        self, size: int, limit: int, footer: int, width: int, *, alone: bool
+    ) -> tuple[memoryview, int, list[tuple[int, int, int, str]]]:
         """Whole records of at most `limit` bytes, or, `alone`, one of any length; and how many they are.
 
-        Then start, length and ordinal from 0 of those that could not be decoded. No bytes where none fits, at the end,
-        and before a bad record, at which `_lost` is set. Of a piece of `size` bytes as many are scanned at once.
+        Then start, length and ordinal from 0 of those that could not be decoded or have a stray quote, and why. No
+        bytes where none fits, at the end, and before a bad record, at which `_lost` is set. Of a piece of `size` bytes
+        as many are scanned at once.
         """
         wanted = min(size, _READ) if self._found is None else 0
         while True:
-            found = self._scan(wanted)
+            found = self._scan(wanted, footer)
             ends = found.ends[: self._before_footer(found, footer)]
             if self._stop - self._start > self._max:
                 ends = ends[: self._before_long(found.ends)]
             fitting = int(np.searchsorted(ends, limit, "right")) or int(alone and len(ends) > 0)
             if fitting:
-                end, filled = int(ends[fitting - 1]), found.filled[:fitting]
-                data = self._pass(end)
-                if fitting < len(found.ends):  # the rest need not be found again
-                    self._found = Ends(found.ends[fitting:] - end, found.filled[fitting:], found.quoted)
-                undecodable = self._not_decoded(bytes(data), ends[:fitting], filled) if self._undecodable else []
-                return data, int(np.count_nonzero(filled)), undecodable
+                ends, filled, stray = ends[:fitting].copy(), found.filled[:fitting], found.stray[:fitting]
+                end = int(ends[-1])
+                if stray.any() and (sooner := self._sooner(ends, np.flatnonzero(stray), width)):
+                    fitting = sooner[0] + 1
+                    ends, filled, stray = ends[:fitting], filled[:fitting], stray[:fitting]
+                    ends[-1] = sooner[1]
+                    data = self._pass(int(ends[-1]))
+                    self._look = _AGAIN
+                else:
+                    data = self._pass(end)
+                    if fitting < len(found.ends):  # the rest need not be found again
+                        strays = found.strays[found.strays >= end] - end if len(found.strays) else found.strays
+                        self._found = Ends(found.ends[fitting:] - end, found.filled[fitting:], found.quoted, strays)
+                wrong = self._not_decoded(bytes(data), ends, filled) if self._undecodable else []
+                if stray.any():
+                    starts, nth = np.append(0, ends[:-1]), np.cumsum(filled) - 1
+                    undecodable = {one[2] for one in wrong}
+                    wrong += [
+                        (int(starts[at]), int(ends[at] - starts[at]), int(nth[at]), _STRAY)
+                        for at in np.flatnonzero(stray).tolist()
+                        if nth[at] not in undecodable
+                    ]
+                    wrong.sort()
+                return data, int(np.count_nonzero(filled)), wrong
             have = self._stop - self._start
             next_end = int(found.ends[0]) if len(found.ends) else have
             if next_end > self._max:
@@ -171,12 +241,34 @@ class Records:
             if not len(found.ends):
                 wanted = min(wanted, self._max + 1)
 
-    def _scan(self, wanted: int) -> Ends:
+    def _sooner(self, ends: Positions, stray: Positions, width: int) -> tuple[int, int] | None:
+        """The first record with a stray quote that ended too late: which, and where it ends before a right one."""
+        view = memoryview(self._buffer)[self._start : self._stop]
+        for at in stray.tolist():
+            start = int(ends[at - 1]) if at else 0
+            record = bytes(view[start : int(ends[at])])
+            lines = list(self._plain_lines.lines(record))[1:]
+            for line, stop in lines:
+                if self._is_record(record[line:stop], width):
+                    return at, start + line
+        return None
+
+    def _scan(self, wanted: int, footer: int) -> Ends:
         """The ends of records in at least `wanted` bytes, or in as many as have been scanned and not passed."""
         self._fill(wanted)
         if self._found is None:
-            whole = self._stop - self._start == len(self._buffer)
-            self._found = self._dialect.ends(self._buffer if whole else self._carry(), final=self._ended)
+            have = self._stop - self._start
+            if self._look and not footer:
+                look, self._look = self._look, 2 * self._look if self._look < _READ else 0
+                while look < have:
+                    found = self._dialect.ends(self._carry()[:look])
+                    if len(found.ends):
+                        self._found = found
+                        return found
+                    look *= 2
+            self._found = self._dialect.ends(
+                self._buffer if have == len(self._buffer) else self._carry(), final=self._ended
+            )
         return self._found
 
     def _before_long(self, ends: Positions) -> int:
@@ -184,13 +276,17 @@ class Records:
         long = np.flatnonzero(np.diff(ends, prepend=0) > self._max)
         return int(long[0]) if len(long) else len(ends)
 
-    def _not_decoded(self, data: bytes, ends: Positions, filled: Flags) -> list[tuple[int, int, int]]:
+    def _not_decoded(self, data: bytes, ends: Positions, filled: Flags) -> list[tuple[int, int, int, str]]:
         if is_utf8(data):
             return []
         stops = ends[filled]
         starts = np.append(0, ends[:-1])[filled]
         spans = enumerate(zip(starts.tolist(), stops.tolist(), strict=True))
-        return [(start, stop - start, nth) for nth, (start, stop) in spans if not is_utf8(data[start:stop])]
+        return [
+            (start, stop - start, nth, self._undecodable)
+            for nth, (start, stop) in spans
+            if not is_utf8(data[start:stop])
+        ]
 
     def _before_footer(self, found: Ends, footer: int) -> int:
         """How many of the ends found are those of records before the file's last `footer`, as far as it is read."""
@@ -241,7 +337,7 @@ class Records:
         if width and not any(special and special in text for special in (dialect.quote, dialect.escape)):
             return text.count(dialect.delimiter) == width - 1
         fields = dialect.split(text)
-        return fields is not None and width in {0, len(fields)}
+        return fields is not None and width in {0, len(fields)} and not len(dialect.ends(text, final=True).strays)
 
     def _lines(self, carry: bytes) -> Iterator[tuple[int, int]]:
         """Start and end of the lines that are read and not passed, at the stream's end also of an unended one."""
@@ -324,6 +420,7 @@ def cut_lines(
     line_end: LineEnd = "any",
     skip: int = 0,
     footer: int = 0,
+    trailer: str | None = None,
     columns: tuple[str, ...] = (),
     max_record: int = MAX_RECORD,
 ) -> Iterator[Piece]:
@@ -331,9 +428,23 @@ def cut_lines(
 
     `skip` lines at the beginning and `footer` lines that are not blank at the end are left out. The pieces' data are
     the file's bytes, or UTF-8 where `encoding` is UTF-16, UTF-32 or another in which ASCII bytes are not what they
-    seem; offsets are the file's. A line longer than `max_record` is bad. Raises `Unreadable` as `Plain` does.
+    seem; offsets are the file's. A line longer than `max_record` is bad. Raises `Unreadable` as `Plain` does, and for
+    `trailer` what `Records.checked` raises.
     """
-    records = Records(Plain(stream, encoding), Dialect(quote=None, line_end=line_end), max_record)
+    plain = Plain(stream, encoding)
+    records = Records(plain, Dialect(quote=None, line_end=line_end), max_record)
     for _ in range(skip):
         records.line()
-    yield from records.pieces(size, columns, footer)
+    decoded = "utf-8" if plain.recoded else canonical(encoding)
+    yield from records.checked(size, columns, footer, trailer, skip, decoded)
+
+
+def trailer_pattern(pattern: str) -> str:
+    """A trailer as it is declared. Raises `ValueError` for no regular expression, and for groups of other names."""
+    try:
+        names = set(re.compile(pattern).groupindex)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from None
+    if names - {"records", "lines"}:
+        raise ValueError("a trailer's groups are `records` and `lines`")
+    return pattern

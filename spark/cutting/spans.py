@@ -73,12 +73,12 @@ class Spans:
                     piece.append(data)
                     length += len(data)
                     records += count
-                    if not data and not self._lost:
+                    if not data and not count and not self._lost:
                         break
                 offset = offset if start else self._passed
-            if length or not begun:
+            if length or records or not begun:
                 yield Piece(data=b"".join(piece), offset=offset, first_record=first, records=records, bad=tuple(bad))
-            if not length:
+            if not (length or records):
                 return
             first, begun = first + records, True
 

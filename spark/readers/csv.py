@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise, zip_longest
-from typing import BinaryIO, Self
+from typing import Annotated, BinaryIO, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from spark.cutting import (
     MAX_RECORD,
@@ -23,6 +23,7 @@ from spark.cutting import (
     is_utf8,
     unused,
 )
+from spark.cutting.records import trailer_pattern
 from spark.errors import CountMismatch
 from spark.parts import PART, Piece, Rejected
 from spark.readers.base import Encoding, Ordinals, Shell, without_bad
@@ -41,12 +42,18 @@ class Csv(Shell, frozen=True, extra="forbid"):
     Bare empty is null, quoted empty is "". A quote opens only at the start of a field; elsewhere it is data. Blank
     lines are no records, nor are lines that begin with `comment`. A record with another number of fields than the
     header is rejected, and so is one longer than `max_record` bytes or left within its quotes by the end of the file.
+    More than blanks behind a closing quote is a stray quote, one that was not doubled or should not be there: what then
+    is a field is a guess, so that the record is rejected, too, and alone: where the next line in it is a record of the
+    right number of fields, it ends there.
 
     - `delimiter`: one character or several
     - `escape`: makes the next character data, in quotes and outside; beside it a doubled quote is one quote as well
     - `line_end`: `any` of LF, CRLF and CR; where one of them is data outside quotes, what a line does end by: `lf` (LF
       or CRLF), `crlf`, `cr`
     - `skip`: lines above the header, whatever they hold; `footer`: records at the end that are none, as a trailer
+    - `trailer`: a regular expression that one of the footer's records must match from its beginning on; its group
+      `records`, where it has one, must be the number of records, and `lines` that of all lines: those skipped, header
+      rows, records and footer (blank lines and comments are no lines, a record with newlines in quotes is one)
     - `header`: rows that hold names; of several, a column's cells are joined by a blank, empty ones left out
     - `columns`: names in place of the header's
     - `encoding`: UTF-8, unless a byte order mark says UTF-16 or UTF-32; or any that Python knows
@@ -61,6 +68,7 @@ class Csv(Shell, frozen=True, extra="forbid"):
     skip: int = Field(default=0, ge=0)
     header: bool | int = Field(default=True, ge=0)
     footer: int = Field(default=0, ge=0)
+    trailer: Annotated[str, AfterValidator(trailer_pattern)] | None = None
     columns: tuple[str, ...] = ()
     encoding: Encoding = "utf-8"
     fallback: Encoding | None = None
@@ -70,6 +78,8 @@ class Csv(Shell, frozen=True, extra="forbid"):
     def _can_be_told_apart(self) -> Self:
         if len(self.delimiter) > 1 and self.escape:
             raise ValueError("an escape needs a delimiter of one character")
+        if self.trailer is not None and not self.footer:
+            raise ValueError("a trailer needs a `footer`, the number of records at the end that are none")
         specials = [self.delimiter, self.quote, self.escape]
         if any(one and other and (one in other) for i, one in enumerate(specials) for other in specials[:i]):
             raise ValueError("delimiter, quote and escape must differ")
@@ -84,7 +94,8 @@ class Csv(Shell, frozen=True, extra="forbid"):
         return self
 
     def cut(self, stream: BinaryIO, size: int = PART) -> Iterator[Piece]:
-        """See `Reader.cut`. Raises `Unreadable` where the header does not end, or `encoding` cannot be the file's.
+        """See `Reader.cut`. Raises `Unreadable` where the header does not end or has a stray quote, where `encoding`
+        cannot be the file's, and where no trailer is there; `Miscounted` where it says another number.
 
         A piece's data are bytes of the file; of one whose encoding does not hold ASCII as it is, as UTF-16, they are
         its UTF-8. Offsets are always the file's.
@@ -98,7 +109,8 @@ class Csv(Shell, frozen=True, extra="forbid"):
         columns = tuple(" ".join(filter(None, cells)) for cells in zip_longest(*rows, fillvalue=""))
         if not self.header and not self.columns:
             columns = tuple(f"column_{i + 1}" for i in range(len(self._names(records.peek(), encoding))))
-        yield from records.pieces(size, self.columns or columns, self.footer)
+        above = self.skip + int(self.header)
+        yield from records.checked(size, self.columns or columns, self.footer, self.trailer, above, encoding)
 
     def read(self, piece: Piece) -> Parsed:
         """See `Reader.read`. What Arrow cannot read, or reads otherwise than it was cut, is read record by record.

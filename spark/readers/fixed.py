@@ -8,7 +8,7 @@ the interpreter once a record, but for decoding those and for what is rejected.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, Literal, NamedTuple, Self
+from typing import Annotated, BinaryIO, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import pydantic
 from pydantic import BaseModel
 
 from spark.cutting import MAX_RECORD, canonical, cut_lines, holds_ascii
+from spark.cutting.records import trailer_pattern
 from spark.errors import CountMismatch, Unreadable
 from spark.parts import PART, Piece, Rejected
 from spark.readers.base import Encoding, Ordinals, Shell, without_bad
@@ -57,6 +58,8 @@ class Fixed(Shell, frozen=True, extra="forbid"):
       record whose bytes are not `encoding` is decoded as `fallback` where one is given; else it is rejected.
     - Rejected is a record longer than `max_record` bytes, too.
     - `skip` lines at the top, whatever they hold, and `footer` lines at the end that are not blank are no records.
+    - `trailer` is a regular expression that one of the footer's lines must match from its beginning on; its group
+      `records`, where it has one, must be the number of records, and `lines` that of all lines that are not blank.
     """
 
     layouts: tuple[Layout, ...] = pydantic.Field(min_length=1)
@@ -68,6 +71,7 @@ class Fixed(Shell, frozen=True, extra="forbid"):
     fallback: Encoding | None = None
     skip: int = pydantic.Field(default=0, ge=0)
     footer: int = pydantic.Field(default=0, ge=0)
+    trailer: Annotated[str, pydantic.AfterValidator(trailer_pattern)] | None = None
     max_record: int = pydantic.Field(default=MAX_RECORD, gt=0, le=1024**3)
 
     @pydantic.model_validator(mode="after")
@@ -78,6 +82,8 @@ class Fixed(Shell, frozen=True, extra="forbid"):
             )
         if self.fallback and not (holds_ascii(canonical(self.encoding)) and holds_ascii(canonical(self.fallback))):
             raise ValueError("a fallback is for encodings that hold ASCII as it is, and must be one")
+        if self.trailer is not None and not self.footer:
+            raise ValueError("a trailer needs a `footer`, the number of lines at the end that are no records")
         kinds = [(layout.record_type, layout.since) for layout in self.layouts]
         if len(set(kinds)) < len(kinds):
             raise ValueError("two layouts are for the same record type and year")
@@ -115,7 +121,8 @@ class Fixed(Shell, frozen=True, extra="forbid"):
         return tuple(name for name, _ in _keys(self.layouts))
 
     def cut(self, stream: BinaryIO, size: int = PART) -> Iterator[Piece]:
-        """See `Reader.cut`. Raises `Unreadable` where `encoding` cannot be the file's.
+        """See `Reader.cut`. Raises `Unreadable` where `encoding` cannot be the file's, and where no trailer is there;
+        `Miscounted` where it says another number.
 
         A piece's data are bytes of the file; where its encoding does not hold ASCII as it is, as UTF-16, they are its
         UTF-8. Offsets are always the file's.
@@ -127,6 +134,7 @@ class Fixed(Shell, frozen=True, extra="forbid"):
             line_end="lf",
             skip=self.skip,
             footer=self.footer,
+            trailer=self.trailer,
             max_record=self.max_record,
         )
         for piece in pieces:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark.cutting import Dialect, Plain, Records, cut_lines, records
+from spark.cutting import dialect as dialect_module
 from spark.errors import Unreadable
 from spark.parts import Piece
 from spark.readers import Csv
@@ -296,6 +297,68 @@ def test_a_file_of_utf16_cut_off_within_a_character_loses_only_its_last_record()
     assert [(p.records, [b.record for b in p.bad]) for p in pieces] == [(2, [2])]
 
 
+def strays(text: str, dialect: Dialect) -> list[int]:
+    """Where closing quotes with more than blanks behind stand, one character after the other."""
+    delimiter, found = dialect.delimiter.decode(), []
+    at, state, closed = 0, "start", 0
+    while at < len(text):
+        if state == "quoted":
+            if text.startswith('""', at):
+                at += 1
+            elif text[at] == '"':
+                state, closed = "closed", at
+        elif text[at] in "\r\n":
+            state = "start"
+        elif text.startswith(delimiter, at):
+            state, at = "start", at + len(delimiter) - 1
+        elif state == "start" and text[at] == '"':
+            state = "quoted"
+        elif state == "closed" and text[at] != " ":
+            found.append(closed)
+            state = "bare"
+        elif state == "start":
+            state = "bare"
+        at += 1
+    return found
+
+
+@given(
+    marks=st.lists(st.sampled_from(['"', '"', "D", "D", "\n", "\r\n", " ", "a", "|"]), max_size=80),
+    delimiter=st.sampled_from([",", " ", "||"]),
+    dense=st.sampled_from([0, 10**9]),
+)
+def test_stray_quotes_are_found_as_by_one_character_after_the_other(
+    marks: list[str], delimiter: str, dense: int
+) -> None:
+    text = "".join(delimiter if mark == "D" else mark for mark in marks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dialect_module, "_DENSE", dense)  # positions or words
+        found = Dialect(delimiter.encode()).ends(text.encode(), final=True)
+    assert found.strays.tolist() == strays(text, Dialect(delimiter.encode()))
+
+
+SWALLOWED = [
+    (b'1,"a,x\n2,"b",x\n3,c,x\n', [(1, b'1,"a,x\n')], 3),
+    (b'1,a,"\n2,"b",x\n3,c,x\n', [(1, b'1,a,"\n')], 3),
+    (b'1,a,"\n2,"b",x\n' * 9, [(n, b'1,a,"\n') for n in range(1, 18, 2)], 18),
+    (b'1,"a\nb" c,x\n4\n3,c,x\n', [(1, b'1,"a\nb" c,x\n')], 3),
+]
+
+
+@pytest.mark.parametrize(("data", "bad", "count"), SWALLOWED)
+@pytest.mark.parametrize("size", [1, 9, 1_000])
+@pytest.mark.parametrize("again", [1, 64 * 1024])
+def test_a_record_with_a_stray_quote_swallows_no_other(
+    data: bytes, bad: list[tuple[int, bytes]], count: int, size: int, again: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_AGAIN", again)
+    pieces = list(Csv().cut(io.BytesIO(b"a,b,c\n" + data), size))
+    check(pieces, b"a,b,c\n" + data, (6, 6 + len(data)))
+    spans = [(span.record, p.data[span.start : span.start + span.length]) for p in pieces for span in p.bad]
+    assert spans == bad
+    assert sum(piece.records or 0 for piece in pieces) == count
+
+
 LINES = [
     (b"one\ntwo\n\nthree", {}, [b"one\ntwo\n\nthree"], 3),
     (b'{"a":"\\n"}\r\n{"b":1}\r\n', {}, [b'{"a":"\\n"}\r\n{"b":1}\r\n'], 2),
@@ -304,6 +367,7 @@ LINES = [
     (b"one\rtwo\r", {}, [b"one\rtwo\r"], 2),
     (b"one\rtwo\n", {"line_end": "lf"}, [b"one\rtwo\n"], 1),
     (b"1\n2\nEND 2\n", {"footer": 1}, [b"1\n2\n"], 2),
+    (b"1\n\n2\nEND 2\n", {"footer": 1, "trailer": r"END (?P<records>\d+)"}, [b"1\n\n2\n"], 2),
     (b"", {}, [b""], 0),
     (b"\xef\xbb\xbfone\n", {}, [b"one\n"], 1),
 ]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from spark.errors import CountMismatch, Unreadable
+from spark.errors import CountMismatch, DataError, Miscounted, Unreadable
 from spark.parts import Bad, Piece
 from spark.readers import fixed
 from spark.readers.fixed import Fixed, Span
@@ -253,6 +253,40 @@ def test_scenario(scenario: Scenario, size: int, block: int, monkeypatch: pytest
 # ---- against plain slices
 
 CHARACTERS = "ab0 \t\0é€😀"
+
+
+TRAILED = Fixed(
+    layouts=(layout(3, 2),), skip=1, footer=2, trailer=r"(?:T (?P<records>\d+)|LINES (?P<lines>\d+))$", pad=True
+)
+
+
+@pytest.mark.parametrize("size", [1, 8, 1_000])
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"HEAD\nabc12\nxyz34\n--\nT 2\n", None),
+        (b"HEAD\nabc12\n\nxyz34\nLINES 5\n--\n\n", None),
+        (b"HEAD\n--\nT 0", None),
+        (b"HEAD\nabc12\nxyz34\n--\nT 3\n", Miscounted),
+        (b"HEAD\nabc12\nxyz34\n--\nLINES 2\n", Miscounted),
+        (b"HEAD\nabc12\nxyz34\n--\nT 2 or so\n", Unreadable),
+        (b"HEAD\nabc12\nxyz34\n", Unreadable),
+        (b"", Unreadable),
+    ],
+)
+def test_a_trailer_is_compared_with_the_cutters_count(data: bytes, error: type[DataError] | None, size: int) -> None:
+    if error:
+        with pytest.raises(error):
+            read(TRAILED, data, size)
+    else:
+        read(TRAILED, data, size)
+
+
+def test_a_trailer_is_read_in_the_files_encoding() -> None:
+    reader = TRAILED.model_copy(update={"encoding": "cp037", "footer": 1, "skip": 0})
+    assert read(reader, "abc12\nT 1\n".encode("cp037")).records == 1
+    with pytest.raises(Miscounted):
+        read(reader, "abc12\nT 2\n".encode("cp037"))
 
 
 @st.composite
