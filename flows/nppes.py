@@ -25,6 +25,7 @@ from tasks.unwrap import unwrap
 
 MAIN = r"npidata_(pfile_)?\d{8}-(?P<date>\d{8})\.csv"  # the second date is the day up to which the file speaks
 CSV = Csv(fallback="latin-1")  # UTF-8, but for what providers pasted in
+REPORT = Excel(header_row=2, typed=False)  # a title above; identifiers stay text, however their cells are formatted
 
 
 def monthly(version: str) -> Delivery:
@@ -56,7 +57,7 @@ NPPES = Source(
         "othername": Dataset(members=r"othername_pfile_.*\d\.csv", reader=CSV),
         "pl": Dataset(members=r"pl_pfile_.*\d\.csv", reader=CSV),
         "endpoint": Dataset(members=r"endpoint_pfile_.*\d\.csv", reader=CSV),
-        "deactivated": Dataset(members=r"NPPES Deactivated NPI Report \d{8}\.xlsx", reader=Excel(header_row=2)),
+        "deactivated": Dataset(members=r"NPPES Deactivated NPI Report \d{8}\.xlsx", reader=REPORT),
     },
     ignores=(r"(?i).*fileheader\.csv", r"(?i).*\.pdf"),
     quiet=None,  # a zip ends with its directory: one that opens is whole

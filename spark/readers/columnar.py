@@ -48,7 +48,7 @@ class Parquet(BaseModel, frozen=True, extra="forbid"):
     def describe(self, file: BinaryIO) -> Described:
         """Read the footer. Raises `Unreadable`, `Damaged`."""
         opened = _parquet(file)
-        return Described(_schema(opened.schema_arrow), opened.metadata.num_rows)
+        return Described(stored_schema(opened.schema_arrow), opened.metadata.num_rows)
 
     def spans(self, file: BinaryIO, rows: int = 1_000_000) -> list[Groups]:
         """The row groups in consecutive ranges of at least `rows` rows. Raises `Unreadable`, `Damaged`."""
@@ -61,13 +61,13 @@ class Parquet(BaseModel, frozen=True, extra="forbid"):
         """The rows of one of `spans`, or all: `_record`, from 1, then the columns. Raises `Unreadable`, `Damaged`."""
         opened = _parquet(file)
         last = opened.num_row_groups if groups is None else first + groups
-        schema = _schema(opened.schema_arrow)
+        schema = stored_schema(opened.schema_arrow)
         for group in range(first, last):
             about = opened.metadata.row_group(group)
             size = max(1, min(_ROWS, PART * about.num_rows // max(1, about.total_byte_size)))
             with _damage():
                 for batch in opened.iter_batches(size, row_groups=[group]):
-                    yield _batch(batch, rows, schema)
+                    yield stored_batch(batch, rows, schema)
                     rows += batch.num_rows
 
 
@@ -77,7 +77,7 @@ class Orc(BaseModel, frozen=True, extra="forbid"):
     def describe(self, file: BinaryIO) -> Described:
         """Read the footer. Raises `Unreadable`, `Damaged`."""
         opened = _orc(file)
-        return Described(_schema(opened.schema), opened.nrows)
+        return Described(stored_schema(opened.schema), opened.nrows)
 
     def spans(self, file: BinaryIO, rows: int = 1_000_000) -> list[Groups]:
         """The stripes in consecutive ranges of at least `rows` rows. Raises `Unreadable`, `Damaged`."""
@@ -91,11 +91,11 @@ class Orc(BaseModel, frozen=True, extra="forbid"):
     ) -> Iterator[pa.RecordBatch]:
         """The rows of one of `spans`, or all: `_record`, from 1, then the columns. Raises `Unreadable`, `Damaged`."""
         opened = _orc(file)
-        schema = _schema(opened.schema)
+        schema = stored_schema(opened.schema)
         for stripe in range(first, opened.nstripes if groups is None else first + groups):
             with _damage():
                 batch = opened.read_stripe(stripe)
-            yield _batch(batch, rows, schema)
+            yield stored_batch(batch, rows, schema)
             rows += batch.num_rows
 
 
@@ -142,7 +142,8 @@ def _ranges(sizes: list[int], rows: int) -> list[Groups]:
     return found
 
 
-def _schema(schema: pa.Schema) -> pa.Schema:
+def stored_schema(schema: pa.Schema) -> pa.Schema:
+    """`_record`, the columns with types that Iceberg has, and `_special` where one may be too fine for them."""
     fields = [pa.field(f.name, _stored(f.type), metadata=_about(f)) for f in schema]
     special = [pa.field(SPECIAL, pa.map_(pa.string(), pa.string()))] if any(map(_is_fine, schema.types)) else []
     return pa.schema([pa.field("_record", pa.int64()), *fields, *special])
@@ -185,7 +186,8 @@ def _stored(kind: pa.DataType) -> pa.DataType:
     return next((stored(kind) for is_it, stored in _STORED if is_it(kind)), kind)
 
 
-def _batch(batch: pa.RecordBatch, before: int, schema: pa.Schema) -> pa.RecordBatch:
+def stored_batch(batch: pa.RecordBatch, before: int, schema: pa.Schema) -> pa.RecordBatch:
+    """Rows, of which `before` stand before these, as `stored_schema` says. Raises `Unreadable`."""
     columns: list[pa.Array] = []
     special: list[tuple[str, pa.Array, pa.Array]] = []
     for name, column, kind in zip(batch.schema.names, batch.columns, schema.types[1:], strict=False):

@@ -16,6 +16,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 
 from blocks.lake import Lake
+from spark import convert
 from spark.convert import Target, convert_file, split
 from spark.errors import Damaged, DataError, Unreadable
 from spark.parts import Part, StagedFile
@@ -164,7 +165,8 @@ def test_damage_is_an_error_of_ours_or_unseen(seed: int) -> None:
         read(Parquet(), io.BytesIO(bytes(data)))
 
 
-def test_a_parquet_file_becomes_a_table_with_its_types(lake: Lake) -> None:
+def test_a_parquet_file_becomes_a_table_with_its_types(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convert, "PART", 10_000)
     table = pa.table(
         {
             "Id": pa.array(range(1_000), pa.uint32()),
