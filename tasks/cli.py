@@ -1,10 +1,10 @@
 """`inlet`: the stages on local paths and URLs, with no server; an engineer's bench tool."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,18 +15,27 @@ from rich.table import Table
 from blocks.errors import PlaceError
 from spark.errors import DataError
 
-if TYPE_CHECKING:
-    from spark.readers import AnyReader
-
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+
+_FIRST = 12  # of a long list, those that are shown
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer exports only what stands below it
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Format = Annotated[
-    str | None, typer.Option("--format", help="csv, excel, sas, parquet or orc; else by the file's ending.")
+    str | None,
+    typer.Option("--format", help="One of csv, fixed, excel, sas, xml, json, parquet, avro, orc, x12; else found."),
 ]
-Options = Annotated[list[str] | None, typer.Option("-o", help="An option of the reader, such as delimiter=';'.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-o", help="An option of the reader: delimiter=';', columns='[\"a\",\"b\"]', layout=FILE, fields=@FILE."
+    ),
+]
+OneMember = Annotated[
+    str | None, typer.Option("--member", help="Which file of an archive: its path or name, or a glob for one.")
+]
+Key = Annotated[Path | None, typer.Option(help="A private PGP key, armored.")]
 
 
 @app.command()
@@ -43,7 +52,7 @@ def transfer(source: str, target: str, as_json: AsJson = False) -> None:
 def unwrap(
     file: str,
     outdir: str,
-    key: Annotated[Path | None, typer.Option(help="A private PGP key, armored.")] = None,
+    key: Key = None,
     signer: Annotated[str | None, typer.Option(help="Fingerprint of who must have signed; --key has its key.")] = None,
     expect: Annotated[list[str] | None, typer.Option(help="A wrapping that must be there, outermost first.")] = None,
     as_json: AsJson = False,
@@ -66,21 +75,36 @@ def convert(
     out: str,
     fmt: Format = None,
     option: Options = None,
+    member: OneMember = None,
     rejects: Annotated[str | None, typer.Option(help="Where records that do not parse go.")] = None,
+    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Convert a file, peeled of its wrappings, to one Parquet file."""
-    from tasks.local import convert_file
+    from tasks.local import Input, convert_file, keyring
 
-    _show(convert_file(file, out, _reader(file, fmt, option), rejects).model_dump(), as_json)
+    given = Input(file=file, member=member, format=fmt, options=tuple(option or ()))
+    with keyring(key) as decrypt:
+        done = convert_file(given, out, rejects, decrypt)
+    _show(done.model_dump(), as_json)
 
 
 @app.command()
-def profile(file: str, fmt: Format = None, option: Options = None, as_json: AsJson = False) -> None:
+def profile(
+    file: str,
+    fmt: Format = None,
+    option: Options = None,
+    member: OneMember = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
     """Count what a file holds, column by column; shows no value."""
-    from tasks.local import look
+    from tasks.local import Input, keyring, look
 
-    _show(look(file, _reader(file, fmt, option)).model_dump(), as_json)
+    given = Input(file=file, member=member, format=fmt, options=tuple(option or ()))
+    with keyring(key) as decrypt:
+        done = look(given, decrypt)
+    _show(done.model_dump(), as_json)
 
 
 @app.command()
@@ -110,12 +134,32 @@ def status(
     _show({"lake": lake, "sources": [s.model_dump(mode="json") for s in found]}, as_json)
 
 
+@app.command()
+def optimise(
+    source: Annotated[str, typer.Argument(help="The source's slug.")],
+    lake: Annotated[str, typer.Option(envvar="INLET_LAKE_ROOT", help="The lake's root.")] = "lake",
+    as_json: AsJson = False,
+) -> None:
+    """Join the small files of a source's tables in Raw."""
+    from blocks.lake import Lake
+    from tasks.optimise import joined
+    from tasks.source import sources
+
+    known = sources()
+    if source not in known:
+        raise typer.BadParameter(f"there is no source {source!r}, only {', '.join(known)}")
+    done = joined(known[source], Lake(root=lake))
+    _show({"source": source, "tables": [{"table": name, **j.model_dump()} for name, j in done.items()]}, as_json)
+
+
 def main() -> None:
     """Run the command: exit code 0, or 1 and one line on stderr."""
     try:
         code = app(standalone_mode=False)
     except UsageError as error:
         sys.exit(_one_line("UsageError", f"{error}; see inlet --help"))
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)  # as a shell says it of SIGINT
     except (PlaceError, DataError, ValueError, OSError) as error:
         sys.exit(_one_line(type(error).__name__, str(error)))
     sys.exit(code if isinstance(code, int) else 0)
@@ -134,21 +178,15 @@ def _bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
         yield lambda count, total: bar.update(task, advance=count, total=total)
 
 
-def _reader(file: str, fmt: str | None, options: Sequence[str] | None) -> "AnyReader | None":
-    from tasks.local import reader_for
-
-    if not fmt and not options:
-        return None
-    return reader_for(file, fmt, dict(option.partition("=")[::2] for option in options or []))
-
-
 def _show(result: Mapping[str, object], as_json: bool) -> None:
-    """One JSON object; or a table of what is a list, under a line for each thing else."""
+    """One JSON object; or a table of what is a list of things, and a line for each value else that there is."""
     console = Console(markup=False, highlight=False)
     if as_json:
         console.print_json(data=result)
         return
     for key, value in result.items():
+        if value is None or value == [] or value == {}:
+            continue
         if isinstance(value, list) and value and isinstance(value[0], dict):
             table = Table(box=None, header_style="bold")
             for column in value[0]:
@@ -164,12 +202,18 @@ def _cell(value: object) -> str:
     match value:
         case None:
             return "-"
-        case bool() | str():
+        case str():
+            return value if value.isprintable() else repr(value)
+        case bool():
             return str(value)
         case int():
             return f"{value:,}"
         case dict():
             return ", ".join(f"{k}: {_cell(v)}" for k, v in value.items())
+        case list() if value and isinstance(value[0], dict):
+            return f"{len(value):,}"
+        case list() if len(value) > _FIRST:
+            return f"{len(value):,}: {_cell(value[:_FIRST])} …"
         case list() | tuple():
             return ", ".join(map(_cell, value))
         case _:

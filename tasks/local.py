@@ -3,49 +3,74 @@
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from errno import EISDIR, ENOENT
+from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
-from typing import BinaryIO, cast
+from types import TracebackType
+from typing import Any, BinaryIO, NamedTuple, Self, cast
 from uuid import uuid4
 
 import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, SecretStr, ValidationError
+from fsspec.implementations.local import LocalFileSystem
+from pydantic import BaseModel, SecretStr
 
 from blocks.pgp import PgpKey
 from spark.convert import REJECTED, parse, read_whole, rejected_table, schema_of, with_constants
-from spark.errors import UnexpectedMember, UnknownFormat
+from spark.errors import DataError, UnexpectedMember
 from spark.parts import Rejected
-from spark.readers import READERS, AnyReader, cuts
+from spark.readers import AnyReader, cuts
 from spark.readers.base import SPECIAL, is_structured
+from spark.writer import ROW_GROUP
+from tasks.formats import HEAD, Choice, choose, shown
 from tasks.gpg import Decrypt, decrypter
-from tasks.wrappings import peel
+from tasks.wrappings import ARCHIVES, Member, peel
 
-_BY_ENDING = {
-    "csv": "csv",
-    "tsv": "csv",
-    "txt": "csv",
-    "dat": "csv",
-    "xlsx": "excel",
-    "xls": "excel",
-    "ods": "excel",
-    "xpt": "sas",
-    "sas7bdat": "sas",
-    "parquet": "parquet",
-    "orc": "orc",
-}
+DISTINCT = 10_000
+"""How many values of one column are told apart."""
+
+_LISTED = 20
 
 
-class Conversion(BaseModel, frozen=True):
-    """What `convert_file` did: records = rows + rejected; columns as the lake names them."""
+class Input(BaseModel, frozen=True):
+    """A file and what is known of it: the rest is found.
+
+    `member` is the one to read of an archive that holds several: its path in there, or a glob for that or for its name,
+    in whatever case. `format` and `options`, each `name=value`, are those of `tasks.formats.choose`; `reader` stands in
+    their place.
+    """
 
     file: str
+    member: str | None = None
+    format: str | None = None
+    options: tuple[str, ...] = ()
+    reader: AnyReader | None = None
+
+
+class ReadBy(BaseModel, frozen=True):
+    """What was read, and the reader that was taken, as its format and its options but for the default ones.
+
+    `evidence` is what speaks for it; `confidence`, from 0 to 1, is that of a dialect that was found.
+    """
+
+    file: str
+    member: str
+    reader: dict[str, object]
+    evidence: list[str]
+    confidence: float | None
+
+
+class Conversion(ReadBy, frozen=True):
+    """What `convert_file` did: records = rows + rejected; columns as the lake names them."""
+
     records: int
     rows: int
     rejected: int
@@ -54,47 +79,28 @@ class Conversion(BaseModel, frozen=True):
 
 
 class ColumnLook(BaseModel, frozen=True):
-    """Counts of one column's values, exact over all rows; lengths in characters. Shows no value."""
+    """Counts of one column's values, exact over all rows; lengths in characters. Shows no value.
+
+    `distinct` is None where there are more than `DISTINCT`, and in columns of lists, structs and maps.
+    """
 
     name: str
     original: str
+    type: str
     nulls: int
     empties: int
-    distinct: int
+    distinct: int | None
     shortest: int | None
     longest: int | None
 
 
-class Look(BaseModel, frozen=True):
+class Look(ReadBy, frozen=True):
     """What a file holds, by counts."""
 
-    file: str
     rows: int
     rejected: int
     reasons: dict[str, int]
     columns: list[ColumnLook]
-
-
-def reader_for(name: str, fmt: str | None = None, options: Mapping[str, str] | None = None) -> AnyReader:
-    """The reader of a format, by its name or else by the file's ending, with options as text.
-
-    Raises `UnknownFormat` where there is none and for options that it does not know.
-    """
-    ending = name.rpartition(".")[2].lower()
-    chosen = fmt or _BY_ENDING.get(ending)
-    if chosen not in READERS:
-        raise UnknownFormat(f"{name}: no reader for {chosen or ending!r}; there are {', '.join(READERS)}")
-    given: dict[str, str] = {**({"delimiter": "\t"} if ending == "tsv" and chosen == "csv" else {}), **(options or {})}
-    given = {
-        key: value.encode("latin-1", "backslashreplace").decode("unicode_escape") if key == "delimiter" else value
-        for key, value in given.items()
-    }
-    try:
-        return READERS[chosen].model_validate({k: None if v == "" else v for k, v in given.items()})
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        known = ", ".join(READERS[chosen].model_fields)
-        raise UnknownFormat(f"{name}: {chosen} cannot be read with these options ({wrong}); it knows {known}") from None
 
 
 @contextmanager
@@ -122,124 +128,290 @@ def known_passwords() -> tuple[SecretStr, ...]:
     return (SecretStr(passphrase),) if passphrase else ()
 
 
-def convert_file(file: str, out: str, reader: AnyReader | None = None, rejects: str | None = None) -> Conversion:
+def convert_file(given: Input, out: str, rejects: str | None = None, decrypt: Decrypt | None = None) -> Conversion:
     """Convert one file, peeled of its wrappings, to one Parquet file, and what does not parse to another.
 
-    Raises what peeling and reading raise; then neither file is left.
+    Memory is bounded by one piece and one row group. Raises what choosing a reader, peeling and reading raise; then
+    neither file is left, and one that stood there before still does.
     """
     reasons: Counter[str] = Counter()
     rows = 0
     with ExitStack() as stack:
-        name, opened, tables = stack.enter_context(_opened(file, reader))
-        schema = opened.remove(0)  # there is no drop here
-        into = stack.enter_context(_parquet(out, schema))
-        aside = stack.enter_context(_parquet(rejects, REJECTED.remove(0))) if rejects else None
-        for table, rejected in tables:
-            into.write_table(with_constants(table, {"_file": name}).cast(schema))
+        opened = stack.enter_context(_opened(given, decrypt))
+        into = stack.enter_context(_ParquetFile(out, opened.schema.remove(0)))  # there is no drop here
+        aside = stack.enter_context(_ParquetFile(rejects, REJECTED.remove(0))) if rejects else None
+        for table, rejected in opened.tables:
+            into.write(with_constants(table, {"_file": opened.member}))
             rows += table.num_rows
             reasons.update(r.reason for r in rejected)
             if aside and rejected:
-                aside.write_table(rejected_table(rejected, "", name).drop_columns("_drop"))
-    rejected_count = reasons.total()
+                aside.write(rejected_table(rejected, "", opened.member).drop_columns("_drop"))
+        written = [into, *([aside] if aside else [])]
+        for file in written:
+            file.close()
+        for file in written:  # both, or neither
+            file.commit()
     return Conversion(
-        file=file,
-        records=rows + rejected_count,
+        records=rows + reasons.total(),
         rows=rows,
-        rejected=rejected_count,
-        reasons=dict(reasons),
-        columns=schema.names[2:],
+        rejected=reasons.total(),
+        reasons=dict(reasons.most_common()),
+        columns=opened.schema.names[3:],
+        **_read_by(given, opened),
     )
 
 
-def look(file: str, reader: AnyReader | None = None) -> Look:
+def look(given: Input, decrypt: Decrypt | None = None) -> Look:
     """Count what one file, peeled of its wrappings, holds; raises what peeling and reading raise."""
     reasons: Counter[str] = Counter()
-    with _opened(file, reader) as (_, schema, tables):
-        parts = [schema.empty_table().drop_columns(["_drop", "_file"])]
-        for table, rejected in tables:
-            parts.append(table.cast(parts[0].schema))
+    rows = 0
+    with _opened(given, decrypt) as opened:
+        fields = [column for column in list(opened.schema)[3:] if column.name != SPECIAL]
+        counts = [_Counts(column) for column in fields]
+        for table, rejected in opened.tables:
+            rows += table.num_rows
             reasons.update(r.reason for r in rejected)
-    whole = pa.concat_tables(parts)
-    fields = [field for field in list(schema)[3:] if field.name != SPECIAL]
+            for count in counts:
+                count.add(table[count.column.name])
     return Look(
-        file=file,
-        rows=whole.num_rows,
+        rows=rows,
         rejected=reasons.total(),
-        reasons=dict(reasons),
-        columns=[_look_at(whole[field.name], field.name, field.metadata[b"name"].decode()) for field in fields],
+        reasons=dict(reasons.most_common()),
+        columns=[count.look() for count in counts],
+        **_read_by(given, opened),
     )
 
 
-def _look_at(column: pa.ChunkedArray, name: str, original: str) -> ColumnLook:
-    text = pa.types.is_string(column.type)
-    lengths = pc.min_max(pc.utf8_length(column)).as_py() if text else {"min": None, "max": None}
-    return ColumnLook(
-        name=name,
-        original=original,
-        nulls=column.null_count,
-        empties=pc.sum(pc.equal(column, "")).as_py() or 0 if text else 0,
-        distinct=pc.count_distinct(column).as_py(),
-        shortest=lengths["min"],
-        longest=lengths["max"],
-    )
+def _read_by(given: Input, opened: "_Opened") -> dict[str, Any]:
+    """The fields of `ReadBy`."""
+    choice = opened.choice
+    return {
+        "file": given.file,
+        "member": opened.member,
+        "reader": shown(choice),
+        "evidence": list(choice.evidence),
+        "confidence": choice.confidence,
+    }
 
 
-Read = Iterator[tuple[pa.Table, list[Rejected]]]
-"""Rows under the lake's names, `_record` first, and what does not parse."""
+@dataclass
+class _Counts:
+    """Counts of one column, piece by piece."""
+
+    column: pa.Field
+    nulls: int = 0
+    empties: int = 0
+    shortest: int | None = None
+    longest: int | None = None
+    values: pa.Array | None = field(init=False)  # those seen, up to DISTINCT
+
+    def __post_init__(self) -> None:
+        self.values = None if pa.types.is_nested(self.column.type) else pa.array([], self.column.type)
+
+    def add(self, values: pa.ChunkedArray) -> None:
+        """Count another piece's values."""
+        self.nulls += values.null_count
+        if pa.types.is_string(values.type):
+            lengths = pc.min_max(pc.utf8_length(values)).as_py()
+            self.empties += pc.sum(pc.equal(values, "")).as_py() or 0
+            self.shortest = min((n for n in (self.shortest, lengths["min"]) if n is not None), default=None)
+            self.longest = max((n for n in (self.longest, lengths["max"]) if n is not None), default=None)
+        if self.values is not None:
+            seen = pa.chunked_array([self.values, pc.unique(values.drop_null())])
+            self.values = pc.unique(seen) if len(seen) <= 2 * DISTINCT else None
+            if self.values is not None and len(self.values) > DISTINCT:
+                self.values = None
+
+    def look(self) -> ColumnLook:
+        """What they came to."""
+        return ColumnLook(
+            name=self.column.name,
+            original=self.column.metadata[b"name"].decode(),
+            type=str(self.column.type),
+            nulls=self.nulls,
+            empties=self.empties,
+            distinct=None if self.values is None else len(self.values),
+            shortest=self.shortest,
+            longest=self.longest,
+        )
+
+
+class _Opened(NamedTuple):
+    """The one plain file of an input: its path, its schema in Raw, its rows under the lake's names with `_record` in
+    front and what does not parse, and the reader.
+    """
+
+    member: str
+    schema: pa.Schema
+    tables: Iterator[tuple[pa.Table, list[Rejected]]]
+    choice: Choice
 
 
 @contextmanager
-def _opened(file: str, reader: AnyReader | None) -> Iterator[tuple[str, pa.Schema, Read]]:
-    """The one plain file in `file`: name, schema in Raw, and its rows, which end by a check that it is alone."""
-    name = posixpath.basename(file)
-    with (
-        fsspec.open(file, "rb") as stream,
-        closing(peel(stream, name, passwords=known_passwords())) as members,
-        ExitStack() as stack,
-    ):
-        member, plain = next(members, (None, None))
-        if member is None or plain is None:
-            raise UnexpectedMember(f"{file} holds no file")
-        chosen = reader or reader_for(member.name)
-        if cuts(chosen):
-            pieces = chosen.cut(plain)
+def _opened(given: Input, decrypt: Decrypt | None) -> Iterator[_Opened]:
+    with _the_member(given, decrypt) as (member, plain), ExitStack() as stack, _named(member.path):
+        choice = _choice(given, member, plain)
+        reader = choice.reader
+        if cuts(reader):
+            pieces = reader.cut(plain)
             first = next(pieces)
-            if is_structured(chosen):
-                chosen = chosen.drafted([first])
-            schema = schema_of(chosen, first.columns)
-            rows = parse(chain([first], pieces), chosen, member.path)
+            if is_structured(reader):
+                reader = reader.drafted([first])
+                choice = choice._replace(reader=reader)
+            schema = schema_of(reader, first.columns)
+            yield _Opened(member.path, schema, parse(chain([first], pieces), reader, member.path), choice)
         else:
             if not plain.seekable():
-                plain = stack.enter_context(_sought(plain))
-            schema, tables = read_whole(plain, chosen, member.path)
-            rows = ((table, []) for table in tables)
-
-        def alone() -> Read:
-            yield from rows
-            if other := next(members, None):
-                raise UnexpectedMember(f"{file} holds {member.name}, {other[0].name} and maybe more")
-
-        yield member.path, schema, alone()
+                plain = stack.enter_context(closing(_sought(plain)))
+            schema, tables = read_whole(plain, reader, member.path)
+            yield _Opened(member.path, schema, ((table, []) for table in tables), choice)
 
 
 @contextmanager
-def _sought(stream: BinaryIO) -> Iterator[BinaryIO]:
-    """A copy of a stream, in a file without a name, that can be sought in."""
-    with TemporaryFile() as file:
-        copyfileobj(stream, file, 1 << 20)
-        yield cast(BinaryIO, file)
-
-
-@contextmanager
-def _parquet(path: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """A Parquet file that has its name only once it is whole."""
-    fs, target = fsspec.core.url_to_fs(path)
-    scratch = f"{target}.{uuid4().hex[:8]}.part"
+def _named(file: str) -> Iterator[None]:
+    """Let errors of a reader, which knows no names, name the file."""
     try:
-        with fs.open(scratch, "wb") as sink, pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-            yield writer
-        fs.mv(scratch, target)
+        yield
+    except DataError as error:
+        raise error if file in error.what else type(error)(f"{file}: {error.what}") from error
+
+
+def _choice(given: Input, member: Member, plain: BinaryIO) -> Choice:
+    if given.reader is not None:
+        return Choice(type(given.reader).__name__.lower(), given.reader)
+    if plain.seekable():
+        head = plain.read(HEAD)
+        plain.seek(0)
+    else:
+        head = plain.peek(HEAD)[:HEAD]  # type: ignore[attr-defined]  # always buffered
+    return choose(member.path, head, whole=len(head) < HEAD, fmt=given.format, options=given.options)
+
+
+@contextmanager
+def _the_member(given: Input, decrypt: Decrypt | None) -> Iterator[tuple[Member, BinaryIO]]:
+    """The plain file to be read; behind it the rest of what is round it is read, for the checks that come last.
+
+    A file that is not wrapped is sought in as far as its place allows it.
+    """
+    path = _the_path(given, decrypt)
+    with fsspec.open(given.file, "rb") as stream, closing(_peeled(given, stream, decrypt)) as members:
+        member, plain = next(((member, plain) for member, plain in members if member.path == path), (None, None))
+        if member is None or plain is None:
+            raise UnexpectedMember(f"{given.file} held {path}, and then did not")
+        if not member.wrappings and stream.seekable():
+            stream.seek(0)
+            plain = stream
+        yield member, plain
+        for _ in members:
+            pass
+
+
+def _the_path(given: Input, decrypt: Decrypt | None) -> str:
+    """The path of the file to be read; of an archive all members are listed. Raises `UnexpectedMember`."""
+    with fsspec.open(given.file, "rb") as stream, closing(_peeled(given, stream, decrypt)) as members:
+        found: list[Member] = []
+        for member, _ in members:
+            found.append(member)
+            if not set(member.wrappings) & set(ARCHIVES):
+                break
+    inside = {"/".join(member.names[1:]) or member.name: member for member in found}
+    fitting = _fitting(inside, given.member) if given.member else list(inside)
+    if len(fitting) == 1:
+        return inside[fitting[0]].path
+    listed = ", ".join((fitting or list(inside))[:_LISTED]) + (" …" if len(fitting or inside) > _LISTED else "")
+    if not inside:
+        raise UnexpectedMember(f"{given.file} holds no file")
+    if not fitting:
+        raise UnexpectedMember(f"{given.file} holds no {given.member}, but {listed}")
+    raise UnexpectedMember(f"{given.file} holds {len(fitting):,} files, one is chosen by --member: {listed}")
+
+
+def _fitting(inside: dict[str, Member], pattern: str) -> list[str]:
+    """The paths that a pattern fits; a path itself fits no other."""
+    if pattern in inside:
+        return [pattern]
+    glob = pattern.lower()
+    return [
+        path
+        for path, member in inside.items()
+        if any(fnmatchcase(n.lower(), glob) for n in (path, *member.names[1:], *map(posixpath.basename, member.names)))
+    ]
+
+
+def _peeled(given: Input, stream: BinaryIO, decrypt: Decrypt | None) -> Generator[tuple[Member, BinaryIO], None, None]:
+    name = posixpath.basename(given.file)
+    return peel(stream, name, spool=_sought, decrypt=decrypt, passwords=known_passwords())
+
+
+def _sought(stream: BinaryIO) -> BinaryIO:
+    """A copy of a stream, in a file without a name, that can be sought in."""
+    file = cast(BinaryIO, TemporaryFile())  # noqa: SIM115  # the caller's to close
+    try:
+        copyfileobj(stream, file, 1 << 20)
+        file.seek(0)
     except BaseException:
-        with suppress(FileNotFoundError):
-            fs.rm(scratch)
+        file.close()
         raise
+    return file
+
+
+class _ParquetFile:
+    """A Parquet file that has its name only once it is committed, in row groups of about `ROW_GROUP` bytes."""
+
+    def __init__(self, path: str, schema: pa.Schema) -> None:
+        self._fs, self._path = fsspec.core.url_to_fs(path)
+        if self._fs.isdir(self._path):
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR), path)
+        if isinstance(self._fs, LocalFileSystem) and not self._fs.isdir(posixpath.dirname(self._path)):
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT), posixpath.dirname(self._path))
+        self._schema = schema
+        self._pending: list[pa.Table] = []
+        self._scratch = f"{self._path}.{uuid4().hex[:8]}.part"
+        self._is_local = isinstance(self._fs, LocalFileSystem)  # elsewhere an upload is nothing before it is committed
+        self._sink = (
+            self._fs.open(self._scratch, "wb") if self._is_local else self._fs.open(self._path, "wb", autocommit=False)
+        )
+        self._writer = pq.ParquetWriter(
+            self._sink, schema, compression="zstd", write_page_index=True, write_page_checksum=True
+        )
+        self._committed = False
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows."""
+        self._pending.append(table.select(self._schema.names).cast(self._schema))
+        if sum(pending.nbytes for pending in self._pending) >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if rows := sum(table.num_rows for table in self._pending):
+            self._writer.write_table(pa.concat_tables(self._pending), row_group_size=rows)
+        self._pending = []
+
+    def close(self) -> None:
+        """Write the rest."""
+        self._flush()
+        self._writer.close()
+        self._sink.close()
+
+    def commit(self) -> None:
+        """Give the file its name."""
+        if self._is_local:
+            Path(self._scratch).replace(self._path)
+        else:
+            self._sink.commit()
+        self._committed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        if self._committed:
+            return
+        with suppress(Exception):  # the error that led here is the one to be told
+            self._writer.close()
+        with suppress(Exception):
+            self._sink.close() if self._is_local else self._sink.discard()
+        if self._is_local:
+            Path(self._scratch).unlink(missing_ok=True)

@@ -5,8 +5,10 @@ import gzip
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -18,13 +20,13 @@ import pyreadstat
 import pytest
 
 from bench.synthetic.nppes import World, main_csv
+from tasks.cli import main
 from tests.servers import GpgKey
 
 INLET = Path(sys.executable).parent / "inlet"
 
 
 def inlet(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
-
     return subprocess.run(
         [INLET, *map(str, arguments)],
         capture_output=True,
@@ -131,10 +133,19 @@ def test_convert_peels_and_takes_a_dialect(tmp_path: Path) -> None:
         (["convert", "broken.csv.gz", "o.parquet"], "Damaged"),
         (["convert", "a.csv", "o.parquet", "--format", "cobol"], "UnknownFormat"),
         (["convert", "a.csv", "o.parquet", "-o", "delimeter=;"], "UnknownFormat"),
-        (["convert", "bytes.csv", "o.parquet", "-o", "quote="], ""),
         (["convert"], "UsageError"),
         (["frobnicate"], "UsageError"),
         (["unwrap", "a.csv", "out", "--expect", "gz"], "ValueError"),
+        (["convert", "folder", "o.parquet"], "IsADirectoryError"),
+        (["convert", "a.csv", "folder"], "IsADirectoryError"),
+        (["convert", "a.csv", "none/o.parquet"], "FileNotFoundError"),
+        (["convert", "empty.csv", "o.parquet"], "UnknownFormat"),
+        (["convert", "rubbish", "o.parquet"], "UnknownFormat"),
+        (["convert", "a.csv", "o.parquet", "--format", "parquet"], "Unreadable"),
+        (["convert", "a.csv", "o.parquet", "-o", "columns=[1", "-o", "delimiter=,"], "UnknownFormat"),
+        (["convert", "a.csv", "o.parquet", "--member", "b.csv"], "UnexpectedMember"),
+        (["convert", "a.csv", "o.parquet", "-o", "layout=none.csv"], "FileNotFoundError"),
+        (["profile", "rubbish"], "UnknownFormat"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
@@ -143,21 +154,104 @@ def test_an_error_is_one_line_and_leaves_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.csv").write_text("a,b\n1,2\n")
-    Path("bytes.csv").write_bytes(b"a,b\n\xff,2\n")
+    Path("empty.csv").touch()
+    Path("rubbish").write_bytes(bytes(range(256)) * 9)
+    Path("folder").mkdir()
     Path("broken.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n" * 1000)[:-20])
     with zipfile.ZipFile("two.zip", "w") as archive:
         archive.writestr("a.csv", "a\n1\n")
         archive.writestr("b.csv", "b\n1\n")
     before = files()
-    done = inlet(*arguments)
-    if not error:  # rejected, not an error
-        assert done.returncode == 0
-        return
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"{error}: ")
-    assert done.stderr.count("\n") == 1
-    assert "Traceback" not in done.stderr
+    monkeypatch.setattr(sys, "argv", ["inlet", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = str(ended.value.code)  # text goes to stderr, and the exit code is 1
+    assert said.startswith(f"{error}: ")
+    assert "\n" not in said
     assert files() == before
+
+
+def test_an_error_ends_the_process_by_one_line(tmp_path: Path) -> None:
+    done = inlet("convert", tmp_path / "missing.csv", tmp_path / "o.parquet")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("FileNotFoundError: ")
+
+
+def test_convert_takes_one_member_and_says_how_it_was_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "drop.zip", "w") as archive:
+        archive.writestr("in/a.txt", "a;b\n1;2\n3;4\n5;6\n7;8\n")
+        archive.writestr("in/b.txt", "b\n1\n")
+    out = tmp_path / "o.parquet"
+    result = said("convert", tmp_path / "drop.zip", out, "--member", "A.txt")
+    assert result["member"] == "drop.zip/in/a.txt"
+    assert result["reader"] == {"format": "csv", "delimiter": ";"}
+    assert 0.7 <= float(str(result["confidence"])) <= 1
+    shown = inlet("convert", tmp_path / "drop.zip", out, "--member", "A.txt").stdout
+    assert "reader: format: csv, delimiter: ;\n" in shown
+
+
+def test_many_columns_are_counted_and_the_first_shown(tmp_path: Path) -> None:
+    (tmp_path / "wide.csv").write_text("\n".join(",".join(f"{row}{n}" for n in range(330)) for row in "c123"))
+    shown = inlet("convert", tmp_path / "wide.csv", tmp_path / "o.parquet").stdout
+    assert f"columns: 330: {', '.join(f'c{n}' for n in range(12))} \u2026\n" in shown
+    assert max(map(len, shown.splitlines())) < 200
+
+
+def test_convert_decrypts_with_a_key(tmp_path: Path, gpg_key: GpgKey) -> None:
+    (tmp_path / "public.asc").write_text(gpg_key.public_key)
+    (tmp_path / "private.asc").write_text(gpg_key.private_key)
+    (tmp_path / "claims.csv").write_text("a,b\n1,2\n")
+    to = ["--recipient-file", str(tmp_path / "public.asc"), "--output", str(tmp_path / "claims.csv.pgp"), "--encrypt"]
+    command = ["gpg", "--homedir", str(tmp_path), "--batch", "--quiet", *to, str(tmp_path / "claims.csv")]
+    subprocess.run(command, check=True)
+    arguments = ("convert", tmp_path / "claims.csv.pgp", tmp_path / "o.parquet")
+    for more in ([], ["--key", tmp_path / "private.asc"]):  # no key, then one without its passphrase
+        done = inlet(*arguments, *more, INLET_PASSPHRASE="wrong" if more else "")
+        assert (done.returncode, done.stderr.split(":")[0]) == (1, "Undecryptable")
+        assert not (tmp_path / "o.parquet").exists()
+    assert said(*arguments, "--key", tmp_path / "private.asc", INLET_PASSPHRASE=gpg_key.passphrase)["rows"] == 1
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A file that takes a second or two."""
+    line = ",".join(str(n) * 3 for n in range(40)) + "\n"
+    (tmp_path / "large.csv").write_text(",".join(f"c{n}" for n in range(40)) + "\n" + line * 500_000)
+    return tmp_path / "large.csv"
+
+
+def test_an_interrupt_ends_it_and_leaves_nothing(large: Path) -> None:
+    command = [INLET, "convert", str(large), str(large.parent / "o.parquet")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        while not list(large.parent.glob("*.part")):
+            assert running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        _, stderr = running.communicate(timeout=60)
+    assert (running.returncode, stderr) == (130, "")
+    assert list(large.parent.iterdir()) == [large]
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(large: Path) -> None:
+    """As a limit on the size of files, which the kernel enforces as it does a disk's end."""
+    script = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
+    script += "from tasks.cli import main; main()"
+    command = [sys.executable, "-c", script, "convert", str(large), str(large.parent / "o.parquet")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("OSError: [Errno 27] ")
+    assert list(large.parent.iterdir()) == [large]
+
+
+def test_a_reader_of_its_output_may_stop(tmp_path: Path) -> None:
+    (tmp_path / "wide.csv").write_text("\n".join(",".join(f"{row}{n}" for n in range(2_000)) for row in "c123"))
+    command = [INLET, "profile", str(tmp_path / "wide.csv"), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert running.stdout.read(1) == b"{"
+        running.stdout.close()
+        assert running.stderr.read() == b""
 
 
 def test_profile_counts_and_shows_no_value(tmp_path: Path) -> None:
@@ -167,6 +261,7 @@ def test_profile_counts_and_shows_no_value(tmp_path: Path) -> None:
     assert name == {
         "name": "full_name",
         "original": "Full Name",
+        "type": "string",
         "nulls": 1,
         "empties": 1,
         "distinct": 2,
