@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DELETE_ON_ERROR:
-.PHONY: help env jars tools test lint format demo bench-tools unwrap-tools lock clean
+.PHONY: help env jars tools test lint docs format demo bench-tools unwrap-tools lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -67,6 +67,9 @@ lint: env ## formatting, style, types, and which package may import which
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: env ## docs/schemas.md, from spark/schemas
+	$(BIN)/python -m spark.schemas.page > docs/schemas.md
 
 format: env ## format the code and fix what can be fixed
 	$(BIN)/ruff check --fix

@@ -1,15 +1,71 @@
 """How a source's columns become a common schema's: one Spark SQL expression per column, over names in the lake."""
 
-from typing import NamedTuple
-
 from pydantic import BaseModel
 
+from spark.codes import (
+    bill_type,
+    drg,
+    hcpcs,
+    icd9cm,
+    icd9procedure,
+    icd10cm,
+    icd10pcs,
+    ndc,
+    ndc_product,
+    npi,
+    phone,
+    place_of_service,
+    revenue_code,
+    sex,
+    state,
+    zip_code,
+)
+from spark.values import (
+    Expression,
+    boolean,
+    code,
+    date,
+    either,
+    instant,
+    money,
+    partial_date,
+    quantity,
+    sas_date,
+    text,
+    unless,
+)
 
-class Expression(NamedTuple):
-    """A Spark SQL expression, and the one that says what it was given: a value that is lost on the way is counted."""
-
-    sql: str
-    given: str
+__all__ = [
+    "Expression",
+    "Mapping",
+    "bill_type",
+    "boolean",
+    "code",
+    "date",
+    "drg",
+    "either",
+    "hcpcs",
+    "icd9cm",
+    "icd9procedure",
+    "icd10cm",
+    "icd10pcs",
+    "instant",
+    "money",
+    "ndc",
+    "ndc_product",
+    "npi",
+    "partial_date",
+    "phone",
+    "place_of_service",
+    "quantity",
+    "revenue_code",
+    "sas_date",
+    "sex",
+    "state",
+    "text",
+    "unless",
+    "zip_code",
+]
 
 
 class Mapping(BaseModel, frozen=True):
@@ -22,30 +78,3 @@ class Mapping(BaseModel, frozen=True):
     columns: dict[str, str | Expression]
     deleted: str = "false"
     optional: tuple[str, ...] = ()
-
-
-def text(column: str) -> str:
-    """The text without blanks around it; null where nothing is left."""
-    return f"nullif(trim(BOTH ' \\t\\r\\n' FROM {column}), '')"
-
-
-def date(column: str, pattern: str) -> Expression:
-    """A day written by `pattern`, in Spark's letters; what does not fit becomes null and is counted."""
-    return Expression(f"CAST(try_to_timestamp({text(column)}, '{pattern}') AS date)", text(column))
-
-
-def npi(column: str) -> Expression:
-    """A National Provider Identifier that is right: 10 digits, the last a Luhn check over `80840` and the others.
-
-    CMS, "Requirements for National Provider Identifier (NPI) and NPI Check Digit".
-    """
-    value = text(column)
-    return Expression(
-        f"CASE WHEN {value} RLIKE '^[12][0-9]{{9}}$' AND luhn_check(concat('80840', {value})) THEN {value} END", value
-    )
-
-
-def code(column: str, meanings: dict[str, str]) -> Expression:
-    """A coded value by its meaning; a code without one becomes null and is counted."""
-    whens = " ".join(f"WHEN '{k}' THEN '{v}'" for k, v in meanings.items())
-    return Expression(f"CASE {text(column)} {whens} END", text(column))

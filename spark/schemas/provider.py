@@ -4,30 +4,33 @@ Names and values follow Tuva's terminology model `provider` (thetuvaproject.com)
 """
 
 from spark.schemas.base import Column, Schema
+from spark.schemas.terms import SEX
 
 Provider = Schema(
     name="provider",
     doc="One row per National Provider Identifier.",
     key=("npi",),
     columns=(
-        Column(name="npi", type="string", required=True, doc="National Provider Identifier, 10 digits, checked"),
-        Column(name="entity_type", type="string", required=True, doc="individual or organization"),
-        Column(name="name", type="string", required=True, doc="Last, first middle; or the organization's legal name"),
-        Column(name="last_name", type="string", doc="Legal last name of an individual"),
-        Column(name="first_name", type="string", doc="Legal first name of an individual"),
-        Column(name="middle_name", type="string", doc="Middle name or initial of an individual"),
-        Column(name="credential", type="string", doc="Credentials as the provider writes them, such as M.D."),
-        Column(name="organization_name", type="string", doc="Legal business name of an organization"),
-        Column(name="parent_organization_name", type="string", doc="Legal business name of a subpart's parent"),
-        Column(name="sex", type="string", doc="male, female, other or unknown (FHIR administrative-gender)"),
-        Column(name="primary_taxonomy_code", type="string", doc="NUCC provider taxonomy code marked as primary"),
-        Column(name="practice_address_line_1", type="string", doc="Practice location, first line"),
-        Column(name="practice_address_line_2", type="string", doc="Practice location, second line"),
-        Column(name="practice_city", type="string", doc="Practice location, city"),
-        Column(name="practice_state", type="string", doc="Practice location, state or province as given"),
-        Column(name="practice_zip_code", type="string", doc="Practice location, postal code, digits as given"),
-        Column(name="practice_country", type="string", doc="Practice location, ISO 3166 two-letter code"),
-        Column(name="practice_phone", type="string", doc="Practice location, telephone, digits as given"),
+        Column(name="npi", required=True, doc="National Provider Identifier, 10 digits, checked"),
+        Column(
+            name="entity_type", required=True, values=("individual", "organization"), doc="individual or organization"
+        ),
+        Column(name="name", required=True, doc="Last, first middle; or the organization's legal name"),
+        Column(name="last_name", doc="Legal last name of an individual"),
+        Column(name="first_name", doc="Legal first name of an individual"),
+        Column(name="middle_name", doc="Middle name or initial of an individual"),
+        Column(name="credential", doc="Credentials as the provider writes them, such as M.D."),
+        Column(name="organization_name", doc="Legal business name of an organization"),
+        Column(name="parent_organization_name", doc="Legal business name of a subpart's parent"),
+        Column(name="sex", values=SEX, doc="male, female, other or unknown (FHIR administrative-gender)"),
+        Column(name="primary_taxonomy_code", doc="NUCC provider taxonomy code marked as primary"),
+        Column(name="practice_address_line_1", doc="Practice location, first line"),
+        Column(name="practice_address_line_2", doc="Practice location, second line"),
+        Column(name="practice_city", doc="Practice location, city"),
+        Column(name="practice_state", doc="Practice location, state or province as given"),
+        Column(name="practice_zip_code", doc="Practice location, postal code, digits as given"),
+        Column(name="practice_country", doc="Practice location, ISO 3166 two-letter code"),
+        Column(name="practice_phone", doc="Practice location, telephone, digits as given"),
         Column(name="enumeration_date", type="date", doc="Day on which the identifier was assigned"),
         Column(name="last_updated", type="date", doc="Day on which the provider's record last changed"),
         Column(name="certification_date", type="date", doc="Day on which the provider last certified the record"),

@@ -1,0 +1,101 @@
+"""Clinical trials.
+
+Names and values follow ClinicalTrials.gov's API v2 (version 2.0.5, its study data structure and enumerations) in snake
+case. Days may be months there and stay so. Departs: of the study's tree only what makes sense as a column is here; the
+rest is in Raw. No contact persons.
+"""
+
+from spark.schemas.base import Column, Schema
+
+_DATE_TYPE = ("ACTUAL", "ESTIMATED")
+
+Trial = Schema(
+    name="trial",
+    doc="One row per registered study.",
+    key=("nct_id",),
+    columns=(
+        Column(name="nct_id", required=True, doc="NCT and 8 digits"),
+        Column(name="brief_title", doc="Short title"),
+        Column(name="official_title", doc="Title in the protocol"),
+        Column(name="acronym", doc="Acronym"),
+        Column(name="org_study_id", doc="The sponsor's number"),
+        Column(name="secondary_ids", type="array<string>", doc="Numbers in other registries and grants"),
+        Column(
+            name="study_type",
+            required=True,
+            values=("INTERVENTIONAL", "OBSERVATIONAL", "EXPANDED_ACCESS"),
+            doc="Type of study",
+        ),
+        Column(
+            name="phases",
+            type="array<string>",
+            values=("NA", "EARLY_PHASE1", "PHASE1", "PHASE2", "PHASE3", "PHASE4"),
+            doc="Phases; two for a study of both",
+        ),
+        Column(
+            name="overall_status",
+            required=True,
+            values=(
+                "ACTIVE_NOT_RECRUITING",
+                "COMPLETED",
+                "ENROLLING_BY_INVITATION",
+                "NOT_YET_RECRUITING",
+                "RECRUITING",
+                "SUSPENDED",
+                "TERMINATED",
+                "WITHDRAWN",
+                "AVAILABLE",
+                "NO_LONGER_AVAILABLE",
+                "TEMPORARILY_NOT_AVAILABLE",
+                "APPROVED_FOR_MARKETING",
+                "WITHHELD",
+                "UNKNOWN",
+            ),
+            doc="State of recruitment; UNKNOWN where nobody has verified it for two years",
+        ),
+        Column(name="why_stopped", doc="Reason of a study that was suspended, terminated or withdrawn"),
+        Column(name="start_date", doc="First participant, a FHIR date: YYYY-MM or YYYY-MM-DD"),
+        Column(name="start_date_type", values=_DATE_TYPE, doc="Whether that has happened"),
+        Column(name="primary_completion_date", doc="Last data for the primary outcome, a FHIR date"),
+        Column(name="primary_completion_date_type", values=_DATE_TYPE, doc="Whether that has happened"),
+        Column(name="completion_date", doc="Last visit of the last participant, a FHIR date"),
+        Column(name="completion_date_type", values=_DATE_TYPE, doc="Whether that has happened"),
+        Column(name="first_submitted_date", type="date", doc="Day of the first submission"),
+        Column(name="first_posted_date", type="date", doc="Day of the first publication"),
+        Column(name="results_first_posted_date", type="date", doc="Day on which results were first published"),
+        Column(name="last_update_submitted_date", type="date", doc="Day of the last submission"),
+        Column(name="last_update_posted_date", type="date", doc="Day of the last publication"),
+        Column(name="status_verified_date", doc="When the sponsor last verified it, a FHIR date"),
+        Column(name="lead_sponsor_name", doc="Lead sponsor"),
+        Column(
+            name="lead_sponsor_class",
+            values=("NIH", "FED", "OTHER_GOV", "INDIV", "INDUSTRY", "NETWORK", "AMBIG", "OTHER", "UNKNOWN"),
+            doc="Kind of lead sponsor",
+        ),
+        Column(name="collaborators", type="array<string>", doc="Other sponsors"),
+        Column(name="allocation", doc="Such as RANDOMIZED"),
+        Column(name="intervention_model", doc="Such as PARALLEL; of an observational study its model"),
+        Column(name="primary_purpose", doc="Such as TREATMENT; of an observational study its time perspective"),
+        Column(name="masking", doc="Such as DOUBLE"),
+        Column(name="enrollment_count", type="int", least=0, doc="Participants"),
+        Column(name="enrollment_type", values=_DATE_TYPE, doc="Whether they are enrolled or planned"),
+        Column(name="conditions", type="array<string>", doc="Conditions in the sponsor's words"),
+        Column(name="condition_mesh_ids", type="array<string>", doc="MeSH descriptors of the conditions"),
+        Column(name="keywords", type="array<string>", doc="Keywords"),
+        Column(name="interventions", type="array<string>", doc="Type and name, such as DRUG: Repaglinide"),
+        Column(name="intervention_mesh_ids", type="array<string>", doc="MeSH descriptors of the interventions"),
+        Column(name="primary_outcomes", type="array<string>", doc="Primary outcome measures"),
+        Column(name="sex", values=("ALL", "FEMALE", "MALE"), doc="Who may take part"),
+        Column(name="minimum_age", doc="As given, such as 18 Years"),
+        Column(name="maximum_age", doc="As given"),
+        Column(name="healthy_volunteers", type="boolean", doc="Whether the healthy may take part"),
+        Column(name="eligibility_criteria", doc="Criteria in the sponsor's words"),
+        Column(name="brief_summary", doc="Summary in the sponsor's words"),
+        Column(name="countries", type="array<string>", doc="Countries of the sites, each once"),
+        Column(name="publication_pmids", type="array<string>", doc="PubMed numbers of the study's references"),
+        Column(name="has_data_monitoring_committee", type="boolean", doc="Whether a committee watches over the data"),
+        Column(name="is_fda_regulated_drug", type="boolean", doc="Whether it studies a drug that FDA regulates"),
+        Column(name="is_fda_regulated_device", type="boolean", doc="Whether it studies a device that FDA regulates"),
+        Column(name="has_results", type="boolean", doc="Whether results are published there"),
+    ),
+)
