@@ -1,7 +1,7 @@
 """`make bench-convert`: one delivered file to committed Parquet, by inlet and by others, in turn.
 
 Cases: `csv` and `csv_gz`, a synthetic main file of NPPES of 330 quoted columns without errors in it; `xport`, written
-by pyreadstat; `sas`, the largest real sas7bdat below INLET_REALDATA, which is small: mostly what starting costs; `xml`,
+by pyreadstat; `sas`, a real sas7bdat of 392 columns below INLET_REALDATA, whose page of rows is repeated; `xml`,
 synthetic PubMed citations; `fwf`, records of 181 columns in the manner of CMS's claim feed. Systems:
 
 - `inlet`: peels, cuts, stages, converts and commits to Iceberg tables, all in one process; no flow run and no Prefect
@@ -15,6 +15,7 @@ that brought anything else has no number. Each is run three times (`full`) or on
 
     python -m bench.convert --size full --case csv --system duckdb --cores 1
     python -m bench.convert --curve
+    python -m bench.convert --publish      # of what was measured last, into docs/
 """
 
 import json
@@ -24,11 +25,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import duckdb
 import numpy as np
@@ -39,17 +40,19 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from bench.convert_plot import draw, read
 from bench.convert_systems import ABSENT, SYSTEMS, WIDTHS
 from bench.measure import RESULTS, Repeated, Result, measure, median, save
 from bench.synthetic.nppes import main_csv
 from bench.synthetic.pubmed import articles
+from bench.synthetic.sas import stretched
 
 Size = Literal["small", "full"]
 CASES = ("csv", "csv_gz", "xport", "sas", "xml", "fwf")
 MB = 10**6
 BYTES: dict[Size, dict[str, int]] = {
-    "small": {"csv": 64 << 20, "xport": 30 * MB, "xml": 20 * MB, "fwf": 64 << 20},
-    "full": {"csv": 1 << 30, "xport": 300 * MB, "xml": 500 * MB, "fwf": 1 << 30},
+    "small": {"csv": 64 << 20, "xport": 30 * MB, "sas": 20 * MB, "xml": 20 * MB, "fwf": 64 << 20},
+    "full": {"csv": 1 << 30, "xport": 300 * MB, "sas": 200 * MB, "xml": 500 * MB, "fwf": 1 << 30},
 }
 RUNS: dict[Size, int] = {"small": 1, "full": 3}
 CURVE = [1 * MB, 4 * MB, 16 * MB, 64 * MB, 256 * MB, 1024 * MB, 4096 * MB]
@@ -161,9 +164,8 @@ def _plain(name: str) -> str:
 
 def made(case: str, size: int, folder: Path) -> Path | None:
     """The file of a case, of about `size` bytes, made where it is not there yet; None where none is at hand."""
-    if case == "sas":
-        return _largest_sas()
-    path = folder / {"csv_gz": "npidata.csv.gz", "csv": "npidata.csv", "xport": "made.xpt"}.get(case, f"made.{case}")
+    names = {"csv_gz": "npidata.csv.gz", "csv": "npidata.csv", "xport": "made.xpt", "sas": "made.sas7bdat"}
+    path = folder / names.get(case, f"made.{case}")
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,6 +179,10 @@ def made(case: str, size: int, folder: Path) -> Path | None:
                 subprocess.run(["gzip", "-c", str(plain)], stdout=out, check=True)
         case "xport":
             _xport(size // XPORT_ROW, draft)
+        case "sas":
+            if (real := _real_sas()) is None:
+                return None
+            stretched(real, draft, size)
         case "xml":
             articles(draft, size, 1)
         case "fwf":
@@ -184,18 +190,10 @@ def made(case: str, size: int, folder: Path) -> Path | None:
     return draft.rename(path)
 
 
-def _largest_sas() -> Path | None:
-    """The largest real sas7bdat that has rows."""
+def _real_sas() -> Path | None:
+    """A real sas7bdat of 392 columns, 386 of numbers; those at hand are of some KB, of a few rows."""
     root = os.environ.get("INLET_REALDATA")
-    files = sorted(Path(root).rglob("*.sas7bdat"), key=lambda path: -path.stat().st_size) if root else []
-    for path in files:
-        try:
-            _, about = pyreadstat.read_sas7bdat(str(path), metadataonly=True)
-        except pyreadstat.ReadstatError:
-            continue
-        if about.number_rows:
-            return path
-    return None
+    return next(Path(root).rglob("many_columns.sas7bdat"), None) if root else None
 
 
 def _xport(rows: int, path: Path) -> None:
@@ -245,6 +243,28 @@ def table(results: Iterable[Measured]) -> Table:
     return shown
 
 
+def publish(docs: Path = Path("docs")) -> None:
+    """Put the last results into `docs/convert.md`, between its marks, and draw `docs/convert.svg`."""
+    cases, curve = read(RESULTS / "convert.json"), read(RESULTS / "convert-curve.json")
+    page, (begin, end) = docs / "convert.md", ("<!-- results -->", "<!-- end of results -->")
+    before, _, rest = page.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    lines = [*_markdown(cases), "", *_markdown(curve)]
+    page.write_text("\n".join([f"{before}{begin}", *lines, f"{end}{after}"]))
+    draw(cases, curve, docs / "convert.svg")
+
+
+def _markdown(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A table of results, MB of 10^6 bytes."""
+    yield "| case | system | seconds | MB/s | CPU s | peak MB | Python | session | workers |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for one in found:
+        rate = f"{one['bytes'] / 1e6 / one['seconds']:,.0f}"
+        figures = [f"{one['seconds']:.2f}", rate, f"{one['cpu_seconds']:.1f}", f"{one['peak_rss_mb']:,.0f}"]
+        starts = [f"{one[name]:.1f}" if one[name] else "" for name in ("python", "session", "workers")]
+        yield f"| {' | '.join([one['case'], one['system'], *figures, *starts])} |"
+
+
 def verdicts(results: Iterable[Result], goals: bool) -> Iterator[str]:
     """Inlet against the others, with the goal, if there is one, and whether it is met."""
     by = {(result.case, result.system): result for result in results}
@@ -279,8 +299,12 @@ def main(
     system: Annotated[list[str], typer.Option()] = [],  # noqa: B006
     cores: int = os.cpu_count() or 1,
     curve: bool = False,
+    publish_last: Annotated[bool, typer.Option("--publish")] = False,
 ) -> None:
     """Measure cases, show them beside their goals and save them; exits with 1 where a system failed."""
+    if publish_last:
+        publish()
+        raise typer.Exit
     console = Console()
     chosen = [name for name in SYSTEMS if name in (system or (CURVED if curve else SYSTEMS))]
     root = RESULTS.resolve()
@@ -299,7 +323,7 @@ def main(
             status.update(f"{name}: making the file")
             file = made(name, BYTES[size].get(name, BYTES[size]["csv"]), bench.folder)
             if file is None:
-                bench.absent[name, "all"] = "INLET_REALDATA names no folder with a sas7bdat that has rows"
+                bench.absent[name, "all"] = "INLET_REALDATA names no folder with many_columns.sas7bdat"
                 continue
             status.update(name)
             results += bench.compare(name, file, chosen, RUNS[size])

@@ -58,9 +58,10 @@ Work = Iterator[Said]
 
 def inlet(case: str, file: Path, out: Path, spark_from: int | None = None) -> Work:
     """What a drop's run does but for Prefect: peel, cut and stage, convert, commit to Iceberg tables."""
+    from bench.synthetic.pubmed import PUBMED
     from blocks.lake import Lake
     from spark.parts import StagedFile
-    from spark.readers import AnyReader, Csv, Field, Fixed, Layout, Sas, Xml
+    from spark.readers import AnyReader, Csv, Field, Fixed, Layout, Sas
     from tasks.convert import SPARK_FROM, to_raw
     from tasks.drop import Drop
     from tasks.run import Run
@@ -78,7 +79,7 @@ def inlet(case: str, file: Path, out: Path, spark_from: int | None = None) -> Wo
         "csv_gz": Csv(),
         "xport": Sas(),
         "sas": Sas(),
-        "xml": Xml(row=ROW),
+        "xml": PUBMED,
         "fwf": Fixed(layouts=(Layout(fields=fields),)),
     }
     dataset = Dataset(members=".*", reader=readers[case])
@@ -103,12 +104,17 @@ def spark(case: str, file: Path, out: Path) -> Work:
     """Spark's own readers and its own Parquet writer."""
     from pyspark.sql import functions as F  # noqa: N812
 
+    from bench.synthetic.pubmed import articles
     from spark.session import session
 
-    yield _session(workers=False)
+    said = _session(workers=False)
+    if case == "xml":  # both systems have their schema before: Spark infers it from a sample
+        articles(out / "sample.xml", 2_000_000, 2)
+        schema = session().read.format("xml").option("rowTag", ROW).load(str(out / "sample.xml")).schema
+    yield said
     read = session().read
     if case == "xml":
-        frame = read.format("xml").option("rowTag", ROW).load(str(file))
+        frame = read.format("xml").option("rowTag", ROW).schema(schema).load(str(file))
     elif case == "fwf":
         start, columns = 1, []
         for name, width in WIDTHS.items():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyreadstat
 import pytest
 
 from bench import convert
@@ -50,10 +51,13 @@ def test_files_are_as_large_as_told_and_made_once(files: dict[str, Path]) -> Non
         assert path.stat().st_mtime_ns == before
 
 
-def test_the_sas_file_is_the_largest_that_has_rows(realdata: Path) -> None:
-    found = made("sas", 0, realdata)
+def test_a_sas_file_is_a_real_one_whose_rows_are_repeated(bench: Bench, realdata: Path) -> None:
+    found = made("sas", 200_000, bench.folder)
     assert found is not None
-    assert found.stat().st_size > 100_000
+    assert found.stat().st_size == pytest.approx(200_000, rel=0.1)
+    results = bench.compare("sas", found, ("inlet", "pyreadstat"), 1)
+    assert bench.failures == {}
+    assert {result.rows for result in results} == {pyreadstat.read_sas7bdat(str(found))[1].number_rows}
 
 
 def test_what_is_not_the_file_has_no_number(
