@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -142,7 +143,7 @@ def _mapped(view: DataFrame, mapping: Mapping, schema: Schema, source: str) -> D
     ]
     lost = [f"CASE WHEN {c} IS NULL AND _given_{c} THEN '{c}' END" for c in expressions]
     try:
-        # three steps, each over the names of the one before, so that no expression is worked out twice
+        # steps, each over the names of the one before, so that no expression is worked out twice
         values = view.selectExpr(
             *("_drop", "_file", "_record", f"struct({', '.join(read)}) AS _raw"),
             f"coalesce({mapping.deleted}, false) AS _deleted",
@@ -152,7 +153,12 @@ def _mapped(view: DataFrame, mapping: Mapping, schema: Schema, source: str) -> D
             ),
             *(f"({given[name].given}) IS NOT NULL AS _given_{name}" for name in expressions),
         )
-        judged = values.selectExpr(
+        allowed = values.selectExpr(  # what a column may not hold is lost like what does not convert
+            *("_drop", "_file", "_record", "_raw", "_deleted"),
+            *(f"CASE WHEN {c.condition or 'true'} THEN {c.name} END AS {c.name}" for c in schema.columns),
+            *(f"_given_{name}" for name in expressions),
+        )
+        judged = allowed.selectExpr(
             "*",
             f"nullif(concat_ws('; ', {', '.join(missing)}), '') AS _reason",
             f"concat_ws(',', {', '.join(lost)}) AS _nulled",
@@ -224,6 +230,8 @@ def _without_duplicates(
 def _like_the_row_before(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     """For each row but the first: whether its value, or its lack of one, is that of the row before."""
     values = column.combine_chunks()
+    if pa.types.is_list(values.type):  # Arrow compares no lists
+        return np.fromiter((one == other for one, other in pairwise(values.to_pylist())), bool, max(0, len(values) - 1))
     here, before = values.slice(1), values.slice(0, len(values) - 1)
     equal = pc.fill_null(pc.equal(here, before), False)
     neither = pc.and_(pc.is_null(here, nan_is_null=True), pc.is_null(before, nan_is_null=True))

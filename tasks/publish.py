@@ -61,7 +61,7 @@ def apply(schema: Schema, run: Run, *, again: bool = False) -> Published:
         current_schema(schema),
         {"_source": source.slug, "_bucket": range(BUCKETS)},
         merged.files,
-        mark=("source", source.slug, run.mark(schema.name, applied=now)),
+        mark=("source", source.slug, run.mark(str(schema), applied=now)),
         if_marked=lambda marks: marks.get(source.slug) == before,
     )
     return Published(rows=merged.rows, applied=tuple(new))

@@ -310,3 +310,49 @@ def test_rows_that_raw_says_it_has_and_are_not_read_are_missed(run: Transform) -
 def test_nothing_to_transform(spark: SparkSession) -> None:
     done = transform(spark, [], raw_schema(COLUMNS), 0, MAPPING, Provider, "party", into="none", held_into="none")
     assert done == Transformed()
+
+
+CLAIM = Schema(
+    name="claim",
+    doc="One row per claim.",
+    key=("claim_id",),
+    columns=(
+        Column(name="claim_id", doc="Number", required=True),
+        Column(name="kind", doc="Kind", values=("institutional", "professional")),
+        Column(name="paid", type="decimal(18,2)", least=0, doc="Paid"),
+        Column(name="from_date", type="date", doc="First day"),
+        Column(name="codes", type="array<string>", doc="Codes"),
+    ),
+)
+
+
+def test_what_a_column_may_not_hold_is_nulled_and_counted(run: Transform) -> None:
+    by = Mapping(
+        columns={"claim_id": "id", "kind": "kind", "paid": "paid", "from_date": "`from`", "codes": "split(codes, ';')"}
+    )
+    done = run(
+        [
+            ["1", "professional", "1.50", "2026-01-31", "a;b"],
+            ["2", "dental", "-1", "9999-12-31", None],
+        ],
+        ("id", "kind", "paid", "from", "codes"),
+        by,
+        CLAIM,
+    )
+    first, second = (done.by_record()[n] for n in (1, 2))
+    assert (first["kind"], str(first["paid"]), first["from_date"], first["codes"]) == (
+        "professional",
+        "1.50",
+        date(2026, 1, 31),
+        ["a", "b"],
+    )
+    assert (second["kind"], second["paid"], second["from_date"], second["codes"]) == (None, None, None, None)
+    assert done.counts.nulled == {"kind": 1, "paid": 1, "from_date": 1}
+
+
+def test_rows_of_lists_are_duplicates_where_the_lists_are_equal(run: Transform) -> None:
+    by = Mapping(columns={"claim_id": "id", "codes": "split(codes, ';')"})
+    done = run([["1", "a;b"], ["1", "a;b"], ["2", None], ["2", None]], ("id", "codes"), by, CLAIM)
+    assert (done.counts.rows, done.counts.duplicates) == (2, 2)
+    with pytest.raises(ConflictingKeys):
+        run([["1", "a;b"], ["1", "a;c"]], ("id", "codes"), by, CLAIM)
