@@ -19,7 +19,7 @@ from blocks.lake import Lake
 from spark.convert import REJECTED
 from spark.drift import Drift, Policy, Renamed
 from spark.errors import Drifted, Miscounted
-from spark.readers import AnyReader, Csv, Parquet, Sas
+from spark.readers import AnyReader, Csv, Element, Json, Parquet, Sas, Xml
 from spark.tables import Mark, Tables
 from tasks.convert import RawDataset, committed, convert, to_raw
 from tasks.manifest import LandedFile
@@ -373,3 +373,25 @@ def test_a_party_that_counts_no_records(feed: Feed) -> None:
 def test_rejected_is_there_as_well(feed: Feed) -> None:
     feed.bring(1, b"")
     assert feed.tables.schema("rejected.acme_claims").names == REJECTED.names
+
+
+XML = Xml(row="r", fields=("a", Element("c", "d", many=True)))
+STRUCTURED = [
+    pytest.param(Json(), b"", b'{"a":"1"}\n', id="ndjson"),
+    pytest.param(Json(at="$"), b"[]", b'[{"a":"1"}]', id="array"),
+    pytest.param(Json(at="$.rows"), b'{"rows":[]}', b'{"rows":[{"a":"1"}]}', id="array under a path"),
+    pytest.param(Json(fields={"a": "text"}), b"\n", b'{"a":"1"}\n', id="declared"),
+    pytest.param(Xml(row="r"), b"<x/>", b"<x><r><a>1</a></r></x>", id="xml"),
+    pytest.param(XML, b"<x/>", b"<x><r><a>1</a><c><d>2</d></c></r></x>", id="declared xml"),
+]
+
+
+@pytest.mark.parametrize(("reader", "empty", "full"), STRUCTURED)
+def test_an_empty_file_of_records_with_fields(reader: AnyReader, empty: bytes, full: bytes, local_lake: Lake) -> None:
+    feed = Feed(local_lake, source("stop", reader))
+    assert feed.bring(1, empty, ending="x").rows == 0
+    assert feed.bring(2, full, ending="x").rows == 1
+    assert feed.bring(3, empty, ending="x").rows == 0
+    assert feed.bring(4, full, ending="x").drift == Drift()
+    assert [row["a"] for row in feed.rows()] == ["1", "1"]
+    assert {*OWN, "a", "_special"} <= {*feed.tables.catalog.load_table(TABLE).scan().to_arrow().column_names}
