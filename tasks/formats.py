@@ -102,6 +102,8 @@ def _format(name: str, head: bytes) -> tuple[str, str]:
     """A file's format by its content, or else by its name, and what says so."""
     ending = name.rpartition(".")[2].lower()
     by_name = next((fmt for fmt, endings in ENDINGS.items() if ending in endings.split()), None)
+    if not head and (by_name == "json" or name.lower().endswith(_DELIMITED)):
+        return by_name or "csv", "it is empty"
     if not head:
         raise UnknownFormat(f"{name} is empty, so that nothing tells its format")
     if found := next((fmt for fmt, magic in _BINARY if re.match(magic, head)), None):

@@ -139,7 +139,7 @@ def test_convert_peels_and_takes_a_dialect(tmp_path: Path) -> None:
         (["convert", "folder", "o.parquet"], "IsADirectoryError"),
         (["convert", "a.csv", "folder"], "IsADirectoryError"),
         (["convert", "a.csv", "none/o.parquet"], "FileNotFoundError"),
-        (["convert", "empty.csv", "o.parquet"], "UnknownFormat"),
+        (["convert", "empty.txt", "o.parquet"], "UnknownFormat"),
         (["convert", "rubbish", "o.parquet"], "UnknownFormat"),
         (["convert", "a.csv", "o.parquet", "--format", "parquet"], "Unreadable"),
         (["convert", "a.csv", "o.parquet", "-o", "columns=[1", "-o", "delimiter=,"], "UnknownFormat"),
@@ -154,7 +154,7 @@ def test_an_error_is_one_line_and_leaves_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.csv").write_text("a,b\n1,2\n")
-    Path("empty.csv").touch()
+    Path("empty.txt").touch()
     Path("rubbish").write_bytes(bytes(range(256)) * 9)
     Path("folder").mkdir()
     Path("broken.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n" * 1000)[:-20])

@@ -43,7 +43,7 @@ def chosen(data: bytes, name: str = "x", fmt: str | None = None, *options: str) 
         ("x.txt", ISA, X12()),
         ("x.csv", b'\xef\xbb\xbf {"a": 1}\n{"a": 2}\n', Json()),
         ("x", b"[\n  {}]", Json()),
-        ("x.jsonl", b"", None),
+        ("x.dat", b"", None),
         ("x.txt", b"PAR1\x15\x04", Parquet()),
         ("x", b"ORC\n\x0b\x00", Orc()),
         ("x.dat", b"PK\x03\x04", Excel()),
@@ -420,3 +420,11 @@ def test_the_reader_that_was_taken_can_be_given_again(tmp_path: Path) -> None:
         header, *rows = csv.reader(file, delimiter="|", quotechar="'")
     assert [list(row.values())[2:] for row in pq.read_table(tmp_path / "2.parquet").to_pylist()] == rows
     assert told.columns == header
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none.TSV", "none.json", "none.ndjson"])
+def test_an_empty_file_whose_name_says_what_it_is_gives_no_rows(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    done = convert_file(Input(file=str(tmp_path / name)), str(tmp_path / "o.parquet"))
+    assert (done.records, done.rows, done.rejected) == (0, 0, 0)
+    assert pq.read_table(tmp_path / "o.parquet").num_rows == 0
