@@ -1,6 +1,5 @@
 """new: drafts a source from a sample of what it delivers."""
 
-import csv
 import json
 import re
 from contextlib import closing
@@ -11,8 +10,10 @@ from string import Template
 import fsspec
 from pydantic import BaseModel
 
-from spark.errors import UnexpectedMember
+from spark.errors import UnexpectedMember, UnknownFormat
 from spark.names import normalise
+from spark.readers import Csv
+from tasks.formats import HEAD, choose
 from tasks.local import known_passwords
 from tasks.wrappings import peel
 
@@ -134,7 +135,7 @@ def _members(sample: str, file: str) -> tuple[dict[str, bytes], tuple[str, ...]]
     wrappings: set[tuple[str, ...]] = set()
     with fsspec.open(sample, "rb") as stream, closing(peel(stream, file, passwords=known_passwords())) as members:
         for member, plain in members:
-            heads[member.name] = plain.read(64 * 1024)
+            heads[member.name] = plain.read(HEAD)
             wrappings.add(member.wrappings)
     if len(wrappings) > 1:
         raise UnexpectedMember(f"{sample} wraps its files in different ways: {', '.join(map(str, wrappings))}")
@@ -142,20 +143,15 @@ def _members(sample: str, file: str) -> tuple[dict[str, bytes], tuple[str, ...]]
 
 
 def _reader(member: str, head: bytes) -> str | None:
-    """The reader of a plain file, as source code; None where none fits."""
-    ending = member.rpartition(".")[2].lower()
-    if ending in ("xlsx", "xls", "ods"):
-        return "Excel()"
-    if ending not in ("csv", "tsv", "txt", "dat", "psv") or b"\0" in head:
-        return None
-    text = head.decode("utf-8", "replace")
-    if "\n" not in text.strip():
-        return None  # a header without records, beside the file that it belongs to
+    """The reader of a plain file, as source code; None where none fits, or where there is but a header."""
     try:
-        delimiter = csv.Sniffer().sniff(text[:16384], ",;|\t$").delimiter
-    except csv.Error:
-        delimiter = ","
-    return "Csv()" if delimiter == "," else f"Csv(delimiter={json.dumps(delimiter)})"
+        reader = choose(member, head, whole=len(head) < HEAD).reader
+    except UnknownFormat:
+        return None
+    if isinstance(reader, Csv) and b"\n" not in head.strip():
+        return None  # it stands beside the file that it belongs to
+    told = [f"{name}={value!r}" for name, value in reader if value != type(reader).model_fields[name].default]
+    return f"{type(reader).__name__}({', '.join(told)})"
 
 
 def _dated(name: str) -> tuple[str, str | None, str]:

@@ -290,6 +290,22 @@ def test_new_drafts_a_source_that_reads_its_sample(tmp_path: Path) -> None:
     assert (again.returncode, again.stderr.split(":")[0]) == (1, "FileExistsError")
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "reader"),
+    [
+        ("claims_20260131.txt", b"id|who\n1|'a|b'\n2|'c|d'\n3|x\n", """Csv(delimiter='|', quote="'")"""),
+        ("studies_20260131.json", b'[{"a": 1}, {"a": 2}]', "Json()"),
+        ("list_20260131.xml", b"<x><r><a>1</a></r><r><a>2</a></r></x>", "Xml(row='r')"),
+    ],
+)
+def test_new_drafts_a_reader_of_any_format(name: str, data: bytes, reader: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    said("new", tmp_path / name, "--flows", tmp_path)
+    (drafted,) = tmp_path.glob("*.py")
+    assert f"reader={reader})" in drafted.read_text()
+    exec(compile(drafted.read_text(), drafted, "exec"), {"__name__": f"flows.{drafted.stem}"})
+
+
 def test_convert_keeps_the_types_of_a_sas_file(tmp_path: Path) -> None:
     """Also from within a gzip, which cannot be sought in."""
     frame = pd.DataFrame({"SEQN": [1.0, 2.0], "NAME": ["a", ""], "DAY": [date(2020, 2, 29), None]})
