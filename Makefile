@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DELETE_ON_ERROR:
-.PHONY: help env jars tools test lint docs format demo bench-tools unwrap-tools lock clean
+.PHONY: help env jars classes tools test lint docs format demo bench-tools unwrap-tools lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -47,6 +47,9 @@ build/jars/.copied: spark/jars/pom.xml | env
 	@rm -rf build/jars
 	@mvn -q -B -f spark/jars/pom.xml dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/build/jars"
 	@touch $@
+
+classes: env ## Spark's classes as the JVM has them in memory, in build/spark.jsa: it starts in half the CPU time
+	$(BIN)/python -m spark.session
 
 # Without root or Debian nothing is installed and nothing said: a test that misses its tool skips with the reason.
 tools: env ## what the tests need beyond Python: sshd, gpg, nginx, chromium, zip, toxiproxy, Spark's S3 jars

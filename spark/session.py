@@ -1,7 +1,7 @@
 """The Spark session: started once per process and only when a stage needs it.
 
-Starting it takes the JVM 11 CPU seconds, most of them to load and check classes, which `archive` saves. `python -m
-spark.session` makes that, in a minute or two; an image has it made when it is built.
+Starting it takes the JVM 11 CPU seconds, most of them to load and check classes, which `archive` saves. `make
+classes` makes that, in a minute or two; an image has it made when it is built.
 """
 
 import os
