@@ -368,12 +368,8 @@ class _ParquetFile:
         self._pending: list[pa.Table] = []
         self._scratch = f"{self._path}.{uuid4().hex[:8]}.part"
         self._is_local = isinstance(self._fs, LocalFileSystem)  # elsewhere an upload is nothing before it is committed
-        self._sink = (
-            self._fs.open(self._scratch, "wb") if self._is_local else self._fs.open(self._path, "wb", autocommit=False)
-        )
-        self._writer = pq.ParquetWriter(
-            self._sink, schema, compression="zstd", write_page_index=True, write_page_checksum=True
-        )
+        self._sink: Any = None
+        self._writer: Any = None
         self._committed = False
 
     def write(self, table: pa.Table) -> None:
@@ -402,13 +398,24 @@ class _ParquetFile:
         self._committed = True
 
     def __enter__(self) -> Self:
+        try:
+            at_once = {} if self._is_local else {"autocommit": False}
+            self._sink = self._fs.open(self._scratch if self._is_local else self._path, "wb", **at_once)
+            self._writer = pq.ParquetWriter(
+                self._sink, self._schema, compression="zstd", write_page_index=True, write_page_checksum=True
+            )
+        except BaseException:  # an interrupt, too
+            self._undo()
+            raise
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        if self._committed:
-            return
+        if not self._committed:
+            self._undo()
+
+    def _undo(self) -> None:
         with suppress(Exception):  # the error that led here is the one to be told
             self._writer.close()
         with suppress(Exception):

@@ -66,7 +66,7 @@ def test_a_run_whose_parts_are_not_the_csv_has_no_number(bench: Bench, monkeypat
     monkeypatch.setitem(unwrap.BARE, "gz", ["no-such-program"])
     bench.failures.clear()
     assert "bare" not in {result.system for result in bench.compare("gz", 1)}
-    assert bench.absent == {"no-such-program"}
+    assert "no-such-program" in bench.absent  # beside what this machine lacks
 
 
 def test_parts_are_compared_with_the_csv_behind_its_header(tmp_path: Path) -> None:

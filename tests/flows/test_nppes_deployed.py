@@ -99,7 +99,7 @@ def site(prefect_server: PrefectServer, sshd: Sshd, s3: S3, tmp_path_factory: py
     secrets = (s3.secret_key, "hunter2-sftp", sshd.private_key.splitlines()[2], f"{home}/catalog.db?timeout")
     site = Site(prefect_server, env, home, outside, lake, secrets)
     with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
-        lake.save("lake")
+        lake.save("lake", overwrite=True)
         SftpServer(
             host=sshd.host,
             port=sshd.port,
@@ -108,7 +108,7 @@ def site(prefect_server: PrefectServer, sshd: Sshd, s3: S3, tmp_path_factory: py
             password=SecretStr("hunter2-sftp"),
             host_key=sshd.host_key,
             root="nppes",
-        ).save("nppes")
+        ).save("nppes", overwrite=True)
     created = site.prefect("work-pool", "create", "inlet", "--type", "process")
     assert created.returncode == 0, created.stdout
     deployed = site.prefect("--no-prompt", "deploy", "--all")
