@@ -226,7 +226,9 @@ def _fixed(rows: int, path: Path) -> None:
 def table(results: Iterable[Measured]) -> Table:
     """One line for each system of each case."""
     names = ("seconds", "from", "to", "MB/s", "CPU s", "peak MB", "Python", "session", "workers")
-    shown = Table(Column("case", no_wrap=True), "system", *(Column(name, justify="right") for name in names))
+    shown = Table(
+        Column("case", no_wrap=True), Column("system", no_wrap=True), *(Column(name, justify="right") for name in names)
+    )
     last = None
     for result in results:
         if last not in {None, result.case}:
@@ -299,6 +301,7 @@ def main(
     system: Annotated[list[str], typer.Option()] = [],  # noqa: B006
     cores: int = os.cpu_count() or 1,
     curve: bool = False,
+    runs: Annotated[int | None, typer.Option(help="Of each; 3 with --size full, else 1.")] = None,
     publish_last: Annotated[bool, typer.Option("--publish")] = False,
 ) -> None:
     """Measure cases, show them beside their goals and save them; exits with 1 where a system failed."""
@@ -318,7 +321,7 @@ def main(
                 status.update(label)
                 file = made("csv", bytes_, root / f"convert-{bytes_ // MB}")
                 if file:
-                    results += bench.compare("csv", file, chosen, RUNS[size], label)
+                    results += bench.compare("csv", file, chosen, runs or RUNS[size], label)
         for name in () if curve else case or CASES:
             status.update(f"{name}: making the file")
             file = made(name, BYTES[size].get(name, BYTES[size]["csv"]), bench.folder)
@@ -326,7 +329,7 @@ def main(
                 bench.absent[name, "all"] = "INLET_REALDATA names no folder with many_columns.sas7bdat"
                 continue
             status.update(name)
-            results += bench.compare(name, file, chosen, RUNS[size])
+            results += bench.compare(name, file, chosen, runs or RUNS[size])
     path = save("convert-curve" if curve else "convert", results)
     memory = f"{psutil.virtual_memory().total / 1e9:.0f} GB"
     console.print(

@@ -189,8 +189,11 @@ def _kind(column: Column, temporal: bool) -> Kind:
     return kind_of(column.format) if temporal else Kind.NUMBER
 
 
-def _letters(letters: Rows, at: npt.NDArray[np.intp]) -> list[str]:
-    return [f".{chr(letter)}" for letter in letters[at]]
+_MISSING = pa.array([f".{chr(letter)}" for letter in range(256)])
+
+
+def _letters(letters: Rows, at: npt.NDArray[np.intp]) -> pa.Array:
+    return _MISSING.take(pa.array(letters[at]))
 
 
 class _Special:
@@ -199,14 +202,16 @@ class _Special:
     def __init__(self, rows: int) -> None:
         self.rows = rows
         self.at: list[npt.NDArray[np.intp]] = []
-        self.names: list[str] = []
-        self.texts: list[str] = []
+        self.names: list[pa.Array] = []
+        self.texts: list[pa.Array] = []
 
-    def add(self, name: str, at: npt.NDArray[np.intp], texts: Callable[[npt.NDArray[np.intp]], list[str]]) -> None:
+    def add(
+        self, name: str, at: npt.NDArray[np.intp], texts: Callable[[npt.NDArray[np.intp]], pa.Array | list[str]]
+    ) -> None:
         if len(at):
             self.at.append(at)
-            self.names += [name] * len(at)
-            self.texts += texts(at)
+            self.names.append(pa.repeat(pa.scalar(name), len(at)))
+            self.texts.append(pa.array(texts(at), pa.string()))
 
     def array(self) -> pa.MapArray:
         """Per row a map from column to text, or null."""
@@ -217,7 +222,7 @@ class _Special:
         order = pa.array(np.argsort(at, kind="stable"))
         counts = np.bincount(at, minlength=self.rows)
         ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        keys, texts = pa.array(self.names, pa.string()).take(order), pa.array(self.texts, pa.string()).take(order)
+        keys, texts = (pa.concat_arrays(parts).take(order) for parts in (self.names, self.texts))
         return pa.MapArray.from_arrays(pa.array(ends), keys, texts, type_, mask=pa.array(counts == 0))
 
 
