@@ -10,7 +10,6 @@ import pyarrow as pa
 from pydantic import BaseModel, field_validator
 
 from spark.errors import Unreadable
-from spark.parts import PART
 from spark.readers import sas7bdat
 from spark.readers.sas7bdat import Sas7bdat
 from spark.readers.sas_values import Container, Span, schema_of, to_batch
@@ -41,6 +40,10 @@ class Described:
     label: str
     created: datetime | None
     encoding: str | None
+
+
+BATCH = 16 * 1024 * 1024
+"""Bytes of records in a batch: of 64 MiB reading takes half a GB more and a quarter longer, of 4 MiB 40 % longer."""
 
 
 class Sas(BaseModel, frozen=True, extra="forbid"):
@@ -82,7 +85,7 @@ class Sas(BaseModel, frozen=True, extra="forbid"):
         )
 
     def batches(
-        self, file: BinaryIO, start: int = 0, rows: int | None = None, offset: int = -1, size: int = PART
+        self, file: BinaryIO, start: int = 0, rows: int | None = None, offset: int = -1, size: int = BATCH
     ) -> Iterator[pa.RecordBatch]:
         """Rows from `start`, counted from 0, in batches of about `size` bytes of records.
 

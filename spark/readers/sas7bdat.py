@@ -178,15 +178,16 @@ class Sas7bdat:
         length = self.header.row_length
         page, first = self._page_of(file, at)
         skip, left = at.start - first, at.rows
-        held: list[Rows] = []
+        held, count = list[Rows](), 0
         for found in self._found(file, page, size):
             part = found[skip : skip + left]
             skip -= min(skip, len(found))
             left -= len(part)
             held.append(part)
-            if not left or sum(map(len, held)) * length >= size:
+            count += len(part)
+            if not left or count * length >= size:
                 yield np.concatenate(held)
-                held = []
+                held, count = [], 0
             if not left:
                 return
         if left:
