@@ -26,8 +26,8 @@ PIECE = 2 << 20
 """Bytes of plaintext that are cut at a time, a longer record apart: with 1 or 4 MiB a GiB takes a tenth longer."""
 
 STEP = 4 << 20
-"""Bytes of plaintext that conversion reads at once: a GiB of 330 columns takes 14 CPU seconds so, 15 in steps of 2 or
-16 MiB and 17 of 64, and of memory 0.4 GB a thread less than of 64."""
+"""Bytes of plaintext that conversion reads at once: a GiB of 330 columns takes 14 CPU seconds so, as in steps of 2 or
+16 MiB, and 17 of 64, and 0.25 GB less memory a thread than of 64."""
 
 LEVEL = 1
 """zstd's: parts live for minutes; the faster negative levels save a tenth of its CPU time for a third more bytes."""

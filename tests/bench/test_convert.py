@@ -1,5 +1,6 @@
 """The harness of `make bench-convert`: that its numbers are of what they say, not how good they are."""
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pyreadstat
 import pytest
 
 from bench import convert
-from bench.convert import CASES, Bench, content, made, verdicts
+from bench.convert import CASES, Bench, content, made, publish, verdicts
 from bench.convert_systems import ABSENT, SYSTEMS
 from bench.measure import Result
 
@@ -110,3 +111,19 @@ def test_inlet_is_set_against_the_others_and_its_goals() -> None:
         "csv_gz: inlet peaks at 2,000 MB (goal: at most 1,073.74, NOT met)",
     ]
     assert list(verdicts(results[:1], goals=False)) == ["csv: inlet peaks at 100 MB"]
+
+
+def test_what_was_measured_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = {"case": "csv", "system": "inlet", "seconds": 2.0, "cpu_seconds": 3.0, "peak_rss_mb": 1_500.0, "bytes": 10**7}
+    found = json.dumps([one | {"python": 1.0, "session": 0.0, "workers": 0.0}])
+    monkeypatch.setattr(convert, "RESULTS", tmp_path)
+    (tmp_path / "convert.json").write_text(found)
+    (tmp_path / "convert-curve.json").write_text(found)
+    page = tmp_path / "convert.md"
+    page.write_text("before\n<!-- results -->\nold\n<!-- end of results -->\nafter\n")
+    publish(tmp_path)
+    assert "| csv | inlet | 2.00 | 5 | 3.0 | 1,500 | 1.0 |  |  |" in page.read_text()
+    assert page.read_text().startswith("before\n")
+    assert page.read_text().endswith("after\n")
+    assert "old" not in page.read_text()
+    assert (tmp_path / "convert.svg").read_text().startswith("<?xml")
