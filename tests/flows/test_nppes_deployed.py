@@ -245,8 +245,12 @@ def test_cancelling_an_ingest_cancels_its_drops(site: Site) -> None:
     assert started.returncode == 0, started.stdout
 
     def children() -> list[dict[str, Any]]:
-        runs = site.api("flow_runs", flow_runs={"state": {"type": {"any_": ["RUNNING"]}}})
-        return [run for run in runs if run["parent_task_run_id"]]
+        """The five drops that are not done, once one of them runs: the ingest has started all that it will."""
+        alive = ["SCHEDULED", "PENDING", "RUNNING"]
+        runs = site.api("flow_runs", flow_runs={"state": {"type": {"any_": alive}}})
+        drops = [run for run in runs if run["parent_task_run_id"]]
+        running = [run for run in drops if run["state_type"] == "RUNNING"]
+        return running if len(drops) == 5 else []
 
     child = until(children, 120)[0]
     task = httpx.get(f"{site.server.api_url}/task_runs/{child['parent_task_run_id']}").json()
