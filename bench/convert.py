@@ -297,8 +297,8 @@ def _verdict(goal: float | None, value: float, wanted: str, goals: bool) -> str:
 
 def main(
     size: Size = "small",
-    case: Annotated[list[str], typer.Option()] = [],  # noqa: B006  # typer's way
-    system: Annotated[list[str], typer.Option()] = [],  # noqa: B006
+    case: Annotated[list[str] | None, typer.Option()] = None,
+    system: Annotated[list[str] | None, typer.Option()] = None,
     cores: int = os.cpu_count() or 1,
     curve: bool = False,
     runs: Annotated[int | None, typer.Option(help="Of each; 3 with --size full, else 1.")] = None,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLOURS = {
@@ -30,7 +31,7 @@ def draw(cases: Sequence[Found], curve: Sequence[Found], path: Path) -> None:
     figure.savefig(path)
 
 
-def _cases(axes: Any, found: Sequence[Found]) -> None:  # noqa: ANN401  # matplotlib's own types say no more
+def _cases(axes: Axes, found: Sequence[Found]) -> None:
     names = list(dict.fromkeys(one["case"] for one in found))
     for system, colour in COLOURS.items():
         of_it = [one for one in found if one["system"] == system]
@@ -45,7 +46,7 @@ def _cases(axes: Any, found: Sequence[Found]) -> None:  # noqa: ANN401  # matplo
     axes.legend(fontsize=8, loc="best")
 
 
-def _curve(axes: Any, found: Sequence[Found]) -> None:  # noqa: ANN401
+def _curve(axes: Axes, found: Sequence[Found]) -> None:
     for system in dict.fromkeys(one["system"] for one in found):
         of_it = [one for one in found if one["system"] == system]
         sizes = [one["bytes"] / 1e6 for one in of_it]

@@ -102,7 +102,7 @@ def inlet_spark(case: str, file: Path, out: Path) -> Work:
 
 def spark(case: str, file: Path, out: Path) -> Work:
     """Spark's own readers and its own Parquet writer."""
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql.functions import rtrim, substring
 
     from bench.synthetic.pubmed import articles
     from spark.session import session
@@ -118,7 +118,7 @@ def spark(case: str, file: Path, out: Path) -> Work:
     elif case == "fwf":
         start, columns = 1, []
         for name, width in WIDTHS.items():
-            columns.append(F.rtrim(F.substring("value", start, width)).alias(name))
+            columns.append(rtrim(substring("value", start, width)).alias(name))
             start += width
         frame = read.text(str(file)).select(columns)
     else:

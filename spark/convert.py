@@ -215,7 +215,7 @@ def split(file: StagedFile, reader: Reader | FileReader, tasks: int, fs: fsspec.
         known = sum(count for count in counts if count is not None) if None not in counts else None
         return Split(schema_of(reader, file.columns), known, grouped(file.parts, tasks))
     (part,) = file.parts
-    with _named(file.file), fs.open(part.path, "rb") as stream:
+    with named(file.file), fs.open(part.path, "rb") as stream:
         described = reader.describe(stream)
         shares = _tasks(-(-part.bytes // PART), tasks)
         spans = reader.spans(stream, max(1, -(-described.rows // shares)))
@@ -230,12 +230,12 @@ def read_whole(
 
     `_record` comes first. Raises what the reader raises, naming the file.
     """
-    with _named(file):
+    with named(file):
         described = reader.describe(stream).schema
     schema = raw_schema(_fields(described))
 
     def tables() -> Iterator[pa.Table]:
-        with _named(file):
+        with named(file):
             for span in spans:
                 for batch in reader.batches(stream, *span):
                     yield pa.Table.from_batches([batch]).rename_columns(["_record", *schema.names[3:]])
@@ -303,7 +303,7 @@ def total(done: Iterable[Converted], split: Split, file: str) -> Converted:
 
 
 @contextmanager
-def _named(file: str) -> Iterator[None]:
+def named(file: str) -> Iterator[None]:
     """Let errors of a reader, which knows no names, name the file."""
     try:
         yield

@@ -1,6 +1,6 @@
 """The Spark session: started once per process and only when a stage needs it.
 
-Starting it takes the JVM 11 CPU seconds, most of them to load and check classes, which `archive` saves. `make
+Starting it takes the JVM 13 CPU seconds, half of them to load and check classes, which `archive` saves. `make
 classes` makes that, in a minute or two; an image has it made when it is built.
 """
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -34,10 +33,11 @@ from spark.session import session
 from spark.tables import Mark
 from tasks import index
 from tasks.cores import cores
+from tasks.drop import order
 from tasks.engine import Log
 from tasks.retrying import RETRY
 from tasks.run import Run, current
-from tasks.source import KINDS, Drop, fingerprint
+from tasks.source import Drop, fingerprint
 from tasks.unwrap import Parts, clean
 
 SPARK_FROM = 1024**3
@@ -209,15 +209,11 @@ def _frozen(plan: Plan, table: pa.Schema) -> Plan:
 def _before(table: str, drop: Drop, run: Run) -> Layout:
     """The columns of the last drop in order before this one that said any; () where there is none."""
     drops = [mark for mark in run.tables.marks(table, "drop").values() if mark.get("columns")]
-    earlier = [mark for mark in drops if _order(mark) < drop.order]
+    earlier = [mark for mark in drops if order(mark) < drop.order]
     if not earlier:
         return ()
-    said = run.tables.marks(table, "columns")[max(earlier, key=_order)["columns"]]
+    said = run.tables.marks(table, "columns")[max(earlier, key=order)["columns"]]
     return tuple(Column(*column) for column in said["columns"])
-
-
-def _order(mark: Mark) -> tuple[datetime, int, int]:
-    return (datetime.fromisoformat(mark["as_of"]), KINDS.index(mark["kind"]), mark["revision"])
 
 
 def _splits(files: tuple[StagedFile, ...], name: str, drop: Drop, run: Run, spark_from: int) -> list[Plan]:

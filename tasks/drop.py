@@ -1,7 +1,9 @@
 """What a drop is: apart from its source, which takes the readers of its formats, and so Arrow, to declare."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -38,6 +40,11 @@ class Drop(BaseModel, frozen=True):
 
     def __str__(self) -> str:
         return self.key
+
+
+def order(mark: Mapping[str, Any]) -> tuple[datetime, int, int]:
+    """`Drop.order` of the drop that a mark in Raw or Transformed speaks of."""
+    return (datetime.fromisoformat(mark["as_of"]), KINDS.index(mark["kind"]), mark["revision"])
 
 
 def fingerprint(*inputs: object) -> str:

@@ -24,8 +24,8 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import BaseModel, SecretStr
 
 from blocks.pgp import PgpKey
-from spark.convert import REJECTED, parse, read_whole, rejected_table, schema_of, with_constants
-from spark.errors import DataError, UnexpectedMember
+from spark.convert import REJECTED, named, parse, read_whole, rejected_table, schema_of, with_constants
+from spark.errors import UnexpectedMember
 from spark.parts import Rejected
 from spark.readers import AnyReader, cuts
 from spark.readers.base import SPECIAL, is_structured
@@ -249,7 +249,7 @@ class _Opened(NamedTuple):
 
 @contextmanager
 def _opened(given: Input, decrypt: Decrypt | None) -> Iterator[_Opened]:
-    with _the_member(given, decrypt) as (member, plain), ExitStack() as stack, _named(member.path):
+    with _the_member(given, decrypt) as (member, plain), ExitStack() as stack, named(member.path):
         choice = _choice(given, member, plain)
         reader = choice.reader
         if cuts(reader):
@@ -265,15 +265,6 @@ def _opened(given: Input, decrypt: Decrypt | None) -> Iterator[_Opened]:
                 plain = stack.enter_context(closing(_sought(plain)))
             schema, tables = read_whole(plain, reader, member.path)
             yield _Opened(member.path, schema, ((table, []) for table in tables), choice)
-
-
-@contextmanager
-def _named(file: str) -> Iterator[None]:
-    """Let errors of a reader, which knows no names, name the file."""
-    try:
-        yield
-    except DataError as error:
-        raise error if file in error.what else type(error)(f"{file}: {error.what}") from error
 
 
 def _choice(given: Input, member: Member, plain: BinaryIO) -> Choice:

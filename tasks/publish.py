@@ -1,7 +1,5 @@
 """publish: Transformed to current, the latest version of every key, in the order of what drops speak of."""
 
-from datetime import datetime
-
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel
@@ -11,9 +9,9 @@ from spark.schemas import Schema
 from spark.session import session
 from spark.tables import Mark
 from spark.transform import BUCKETS
+from tasks.drop import order
 from tasks.retrying import RETRY
 from tasks.run import Run, current
-from tasks.source import KINDS
 from tasks.transform import Candidate
 
 
@@ -43,7 +41,7 @@ def apply(schema: Schema, run: Run, *, again: bool = False) -> Published:
     new = [key for key, mark in drops.items() if applied.get(key) != mark["fingerprint"]]
     if not new and not again:
         return Published(rows=tables.rows(table, _source=source.slug), applied=())
-    ordered = sorted(drops, key=lambda key: _order(drops[key]))
+    ordered = sorted(drops, key=lambda key: order(drops[key]))
     if source.absent == "deleted":  # what came before the last full drop has no say any more
         full = [i for i, key in enumerate(ordered) if drops[key]["kind"] == "full"]
         ordered = ordered[full[-1] if full else 0 :]
@@ -69,7 +67,3 @@ def apply(schema: Schema, run: Run, *, again: bool = False) -> Published:
 
 def _of_source(marks: dict[str, Mark], slug: str) -> dict[str, Mark]:
     return {key.removeprefix(f"{slug}/"): mark for key, mark in marks.items() if key.startswith(f"{slug}/")}
-
-
-def _order(mark: Mark) -> tuple[datetime, int, int]:
-    return (datetime.fromisoformat(mark["as_of"]), KINDS.index(mark["kind"]), mark["revision"])

@@ -114,7 +114,7 @@ class Schema(BaseModel, frozen=True):
 
     A column may be added: it is null in older files. A column of another type, or another key, makes the next
     `version`, a table beside the old one. Where a drop has several rows of a key, that with the greatest `latest`
-    counts; without such a column they contradict each other.
+    is to count; without such a column they contradict each other. Neither `latest` nor `references` is applied yet.
     """
 
     name: str

@@ -81,7 +81,7 @@ def test_no_secret_stands_in_a_configuration(tmp_path: Path) -> None:
     assert answer["elsewhere"] == [True, True]
 
 
-def test_an_archive_of_another_java_or_spark_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_that_is_none_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = tmp_path / "spark.jsa"
     archive.write_bytes(b"no archive")
     monkeypatch.setenv("INLET_CLASSES", str(archive))
