@@ -61,7 +61,8 @@ class Lake(Block):
     catalog: SecretStr | None = Field(
         default=None,
         description="Address of the catalog's database as SQLAlchemy writes it, such as "
-        "postgresql+psycopg2://user:password@host/name; a lake in a folder has its own catalog.db if empty.",
+        "postgresql+psycopg2://user:password@host/name; or glue, for AWS Glue in the credentials' account and region, "
+        "whose tables Athena reads. A lake in a folder has its own catalog.db if empty.",
     )
     credentials: AwsCredentials | None = Field(
         default=None,
@@ -230,8 +231,7 @@ class Lake(Block):
         address that SQLAlchemy does not understand.
         """
         properties = {
-            "type": "sql",
-            "uri": self._catalog().render_as_string(hide_password=False),
+            **(self._glue() if self.on_glue else self._sql()),
             "warehouse": self.url(),
             # The way of `fs()`, so that one set of settings is tried by both; it also sends the KMS key,
             # which PyArrowFileIO does not (pyiceberg 0.12).
@@ -272,11 +272,6 @@ class Lake(Block):
         one drop would overwrite each other (some S3 servers ignore the condition), and that the server compares what
         comes with its checksum; opens the catalog.
         """
-        from sqlalchemy import create_engine
-        from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
-
-        catalog = self._catalog()
-        shown = catalog.set(query={}).render_as_string(hide_password=True)
         probe = self.path(f".check-{uuid.uuid4().hex}")
         self.put(probe, b"inlet", None)
         try:
@@ -289,6 +284,25 @@ class Lake(Block):
         finally:
             with sayings(probe):
                 self.fs().rm_file(probe)
+        if self.on_glue:
+            self._check_glue()
+        else:
+            self._check_sql()
+
+    def _check_glue(self) -> None:
+        from pyiceberg.catalog import load_catalog
+
+        try:
+            load_catalog("lake", **self.catalog_properties()).list_namespaces()
+        except (BotoCoreError, ClientError) as error:
+            raise Unreachable(f"The catalog in AWS Glue cannot be opened ({type(error).__name__})") from error
+
+    def _check_sql(self) -> None:
+        from sqlalchemy import create_engine
+        from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+
+        catalog = self._catalog()
+        shown = catalog.set(query={}).render_as_string(hide_password=True)
         try:
             engine = create_engine(catalog)
             engine.connect().close()
@@ -309,6 +323,21 @@ class Lake(Block):
                     raise
                 return True
             return False
+
+    @property
+    def on_glue(self) -> bool:
+        """Whether the catalog is AWS Glue."""
+        return self.catalog is not None and self.catalog.get_secret_value() == "glue"
+
+    def _glue(self) -> dict[str, str]:
+        if not self.on_s3:
+            raise Misconfigured(f"The lake {self.root} is in a folder: AWS Glue is a catalog of tables on S3")
+        given = {f"glue.{name}": value for name, value in zip(_ICEBERG_KEYS, self._keys().values(), strict=False)}
+        region = self.credentials.region_name if self.credentials else None
+        return {"type": "glue", **{name: value for name, value in {**given, "glue.region": region}.items() if value}}
+
+    def _sql(self) -> dict[str, str]:
+        return {"type": "sql", "uri": self._catalog().render_as_string(hide_password=False)}
 
     def _catalog(self) -> "URL":
         from sqlalchemy import make_url

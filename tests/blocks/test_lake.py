@@ -300,3 +300,25 @@ def test_a_catalog_that_cannot_be_opened(tmp_path: Path, catalog: str, error: ty
             Lake(root=str(tmp_path), catalog=SecretStr(catalog)).check()
     else:
         wrong(Lake(root=str(tmp_path), catalog=SecretStr(catalog)), error, "catalog")
+
+
+def test_a_catalog_in_glue_is_opened_with_the_keys_of_the_lake(s3_lake: Lake) -> None:
+    lake = s3_lake.model_copy(update={"catalog": SecretStr("glue")})
+    given = lake.catalog_properties()
+    keys = s3_lake.credentials
+    assert keys is not None
+    assert given["type"] == "glue"
+    assert (given["glue.access-key-id"], given["glue.region"]) == (keys.aws_access_key_id, keys.region_name)
+    assert "uri" not in given
+    load_catalog("lake", **given)  # takes them
+    assert not [name for name, value in lake.model_copy(update={"credentials": None})._glue().items() if "key" in name]
+
+
+def test_a_catalog_in_glue_of_a_lake_in_a_folder(tmp_path: Path) -> None:
+    wrong(Lake(root=str(tmp_path), catalog=SecretStr("glue")), Misconfigured, "AWS Glue is a catalog of tables on S3")
+
+
+def test_glue_that_does_not_answer(s3_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_GLUE", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    wrong(s3_lake.model_copy(update={"catalog": SecretStr("glue")}), Unreachable, "AWS Glue cannot be opened")
