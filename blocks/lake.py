@@ -8,11 +8,13 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import boto3  # type: ignore[import-untyped]
 import fsspec
@@ -35,6 +37,21 @@ from blocks.errors import AccessDenied, Conflict, Interrupted, Misconfigured, No
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
     from sqlalchemy import URL  # where it is used it is imported: it takes 0.3 s to load, and a transfer needs no table
+
+
+class Stored(NamedTuple):
+    """Something that takes room in the lake: `size` in bytes, `written` in UTC.
+
+    On S3 one `version` of an object, or an open `upload`, of which the size is not known. `seen` says whether it is
+    what a reader finds at its path: not an unfinished upload, nor what was overwritten or deleted, nor the deletion.
+    """
+
+    path: str
+    size: int
+    written: datetime
+    version: str | None = None
+    upload: str | None = None
+    seen: bool = True
 
 
 class Lake(Block):
@@ -224,6 +241,75 @@ class Lake(Block):
             draft.unlink(missing_ok=True)
         return hashlib.sha256(data).hexdigest()
 
+    def stored(self, prefix: str) -> Iterator[Stored]:
+        """All that is kept at paths that begin with `prefix`, such as a folder's with a slash at its end.
+
+        With every version that a bucket keeps, and uploads that are still open.
+        """
+        with sayings(prefix):
+            yield from (self._stored_on_s3 if self.on_s3 else self._stored_on_disk)(prefix)
+
+    def _stored_on_s3(self, prefix: str) -> Iterator[Stored]:
+        place = address(prefix)
+        of = {"Bucket": place["Bucket"], "Prefix": place["Key"]}
+        more: dict[str, str] = {}
+        while True:
+            answer = self.ask("list_object_versions", **of, **more)
+            for found in answer.get("Versions", ()):
+                at, version = f"{of['Bucket']}/{found['Key']}", found["VersionId"]
+                yield Stored(at, found["Size"], found["LastModified"], version, seen=found["IsLatest"])
+            for found in answer.get("DeleteMarkers", ()):
+                at, version = f"{of['Bucket']}/{found['Key']}", found["VersionId"]
+                yield Stored(at, 0, found["LastModified"], version, seen=False)
+            if not answer.get("IsTruncated"):
+                break
+            more = {"KeyMarker": answer["NextKeyMarker"], "VersionIdMarker": answer.get("NextVersionIdMarker", "")}
+        more = {}
+        while True:
+            answer = self.ask("list_multipart_uploads", **of, **more)
+            for found in answer.get("Uploads", ()):
+                at = f"{of['Bucket']}/{found['Key']}"
+                yield Stored(at, 0, found["Initiated"], upload=found["UploadId"], seen=False)
+            if not answer.get("IsTruncated"):
+                return
+            more = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
+
+    def _stored_on_disk(self, prefix: str) -> Iterator[Stored]:
+        folder = Path(prefix.rpartition("/")[0])
+        for top in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if str(top).startswith(prefix.rstrip("/")):
+                for path in [top] if top.is_file() else top.rglob("*"):
+                    with suppress(FileNotFoundError):  # somebody else has just removed it
+                        if not path.is_dir():
+                            about = path.lstat()
+                            yield Stored(str(path), about.st_size, datetime.fromtimestamp(about.st_mtime, UTC))
+
+    def erase(self, what: Sequence[Stored]) -> None:
+        """Remove for good what `stored` has listed; nothing is raised where it is gone.
+
+        A thousand objects in a request. Raises `AccessDenied` where S3 refuses to remove one, as it is locked.
+        """
+        with sayings(self.root):
+            if not self.on_s3:
+                for one in what:
+                    Path(one.path).unlink(missing_ok=True)
+                return
+            for one in what:
+                if one.upload:
+                    with suppress(FileNotFoundError):
+                        self.ask("abort_multipart_upload", **address(one.path), UploadId=one.upload)
+            objects = [one for one in what if not one.upload]
+            with ThreadPoolExecutor(8) as pool:
+                for _ in pool.map(self._delete, [objects[at : at + 1000] for at in range(0, len(objects), 1000)]):
+                    pass
+
+    def _delete(self, objects: Sequence[Stored]) -> None:
+        bucket = address(objects[0].path)["Bucket"]
+        keys = [{"Key": address(one.path)["Key"], "VersionId": one.version} for one in objects]
+        answer = self.ask("delete_objects", Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+        if errors := [error for error in answer.get("Errors", ()) if error["Code"] not in _GONE]:
+            raise PermissionError(errno.EACCES, f"{len(errors)} objects were not removed ({errors[0]['Code']})")
+
     def catalog_properties(self) -> dict[str, str]:
         """Properties for `pyiceberg.catalog.load_catalog("lake", **properties)`; they hold secrets.
 
@@ -293,7 +379,7 @@ class Lake(Block):
         from pyiceberg.catalog import load_catalog
 
         try:
-            load_catalog("lake", **self.catalog_properties()).list_namespaces()
+            load_catalog("lake", **self.catalog_properties(), **{"glue.max-retries": "2"}).list_namespaces()
         except (BotoCoreError, ClientError) as error:
             raise Unreachable(f"The catalog in AWS Glue cannot be opened ({type(error).__name__})") from error
 

@@ -14,6 +14,11 @@ from blocks.lake import Lake
 from tests import faults, servers
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, as files are shared out in this order: flows from end to end."""
+    items.sort(key=lambda item: "flows" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Sshd]:
     """OpenSSH's server over a folder; see `servers.Sshd`."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -322,3 +323,57 @@ def test_glue_that_does_not_answer(s3_lake: Lake, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AWS_ENDPOINT_URL_GLUE", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     wrong(s3_lake.model_copy(update={"catalog": SecretStr("glue")}), Unreachable, "AWS Glue cannot be opened")
+
+
+def test_all_that_is_stored(lake: Lake) -> None:
+    """What is below a prefix, whether it names a folder or only how names begin; removed it is gone."""
+    for name in ("a/1", "a/b/2", "ab/3", "c/4"):
+        lake.put(lake.path("zone", name), name.encode() * 10, None)
+    before = list(lake.stored(f"{lake.path('zone', 'a')}/"))
+    names = {stored.path.removeprefix(f"{lake.path('zone')}/"): stored for stored in before}
+    assert names.keys() == {"a/1", "a/b/2"}
+    assert names["a/b/2"].size == 50
+    assert abs((datetime.now(UTC) - names["a/1"].written).total_seconds()) < 300
+    assert all(stored.seen and stored.upload is None for stored in before)
+    assert len(list(lake.stored(lake.path("zone", "a")))) == 3
+    assert list(lake.stored(f"{lake.path('other')}/")) == list(lake.stored(lake.path("zone", "x"))) == []
+    lake.erase(before)
+    lake.erase(before)  # they are gone: nothing is raised
+    left = [stored.path.removeprefix(f"{lake.path('zone')}/") for stored in lake.stored(f"{lake.path('zone')}/")]
+    assert sorted(left) == ["ab/3", "c/4"]
+
+
+def test_versions_and_uploads_that_are_stored(s3_lake: Lake) -> None:
+    bucket = address(s3_lake.path("x"))["Bucket"]
+    s3_lake.ask("put_bucket_versioning", Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    path, deleted, upload = (s3_lake.path("zone", name) for name in ("a", "deleted", "upload"))
+    s3_lake.put(path, b"22", s3_lake.put(path, b"1", None))
+    s3_lake.put(deleted, b"333", None)
+    s3_lake.fs().rm_file(deleted)
+    s3_lake.ask("create_multipart_upload", **address(upload))
+    found = list(s3_lake.stored(f"{s3_lake.path('zone')}/"))
+    assert sorted((s.path, s.size, s.seen, s.upload is not None) for s in found) == sorted(
+        [
+            (path, 1, False, False),
+            (path, 2, True, False),
+            (deleted, 3, False, False),
+            (deleted, 0, False, False),  # what says that it is deleted
+            (upload, 0, False, True),
+        ]
+    )
+    s3_lake.erase([s for s in found if not s.seen])
+    assert [(s.path, s.size) for s in s3_lake.stored(f"{s3_lake.path('zone')}/")] == [(path, 2)]
+    assert s3_lake.read(path) is not None
+    s3_lake.erase(found)
+    assert list(s3_lake.stored(f"{s3_lake.path('zone')}/")) == []
+
+
+def test_more_than_is_listed_and_removed_at_once(s3_lake: Lake) -> None:
+    store, start = s3_lake.store(), address(s3_lake.path("zone"))["Key"]
+    assert store is not None
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: store.put(f"{start}/{n:04}", b"x"), range(1_203)))
+    found = list(s3_lake.stored(f"{s3_lake.path('zone')}/"))
+    assert len({stored.path for stored in found}) == len(found) == 1_203
+    s3_lake.erase(found)
+    assert list(s3_lake.stored(f"{s3_lake.path('zone')}/")) == []

@@ -1,4 +1,4 @@
-"""The engine's own fixture: one Spark session for all of its tests."""
+"""The engine's own fixture: Spark."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,10 @@ settings.register_profile("spark", deadline=None)  # a busy machine is no failur
 settings.load_profile("spark")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """Spark in this process, on two cores."""
+    """Spark in this process, on two cores. Nobody stops it: other tests have the same session."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INLET_SCRATCH", str(tmp_path_factory.mktemp("spark")))
         patch.setenv("INLET_SPARK_MASTER", "local[2]")
-        running = session()
-        yield running
-        running.stop()
+        yield session()
