@@ -144,8 +144,8 @@ def state(column: str, numbers: Literal["fips", "ssa"] | None = None) -> Express
     """A state's or territory's two letters as USPS has them, from those letters, its name, or its number.
 
     `numbers` says which numbers: FIPS 5-2, or the SSA's, which Medicare's older files have (`05` is California in the
-    one, Arkansas in the other). USPS Publication 28, appendix B; Census Bureau, "ANSI Codes for States"; CMS, Blue
-    Button variable STATE_CD.
+    one, Arkansas in the other). SSA's 99 is in doubt: American Samoa in county 000, else unknown. USPS Publication 28,
+    appendix B; Census Bureau, "ANSI Codes for States"; CMS, Blue Button variable STATE_CD.
     """
     value = text(column)
     letters = f"regexp_replace(upper({value}), '[ .]+', '')"
@@ -268,7 +268,7 @@ WA 53 50 Washington
 WV 54 51 West Virginia
 WI 55 52 Wisconsin
 WY 56 53 Wyoming
-AS 60 99 American Samoa
+AS 60 - American Samoa
 GU 66 98 Guam
 MP 69 97 Northern Mariana Islands
 PR 72 40 Puerto Rico

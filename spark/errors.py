@@ -11,9 +11,12 @@ DataError
 ├── Miscounted           a file has not as many records as the party says
 ├── Drifted              columns that the source's policy on drift does not take
 ├── MissingColumns       a mapping names a column that the file does not have
-├── ConflictingKeys      one drop says two different things about one key
+├── ChecksFailed         a transformed drop that is not as its checks say; it is kept as a candidate
+├── SchemaChanged        a common schema's columns or key do not fit its table
 ├── TooManyRejected      more records rejected than the source allows
 ├── UnexpectedMember     a file in a drop that the source's declaration does not know
+├── NothingBefore        there is no earlier publish to go back to
+├── Remaining            something of a purged source is left in the lake
 └── TableMoved           somebody else committed to the table first (retryable)
 """
 
@@ -97,10 +100,19 @@ class MissingColumns(DataError):
     todo = "Compare the file's header with the source's mapping"
 
 
-class ConflictingKeys(DataError):
-    """One drop says two different things about one key."""
+class ChecksFailed(DataError):
+    """A transformed drop is not as its checks say."""
 
-    todo = "Nothing was published; look at the records named here and ask the party which is right"
+    todo = (
+        "Nothing was published; look at the tables named here. If the drop is right all the same: inlet accept SOURCE"
+        " DROP --reason …; else ask the party, or correct the mapping"
+    )
+
+
+class SchemaChanged(DataError):
+    """A common schema's columns or key do not fit the table that it has."""
+
+    todo = "Give the schema the next version: its table stands beside the old one. Columns may be added without"
 
 
 class TooManyRejected(DataError):
@@ -113,6 +125,21 @@ class UnexpectedMember(DataError):
     """A file in a drop that the source's declaration does not know."""
 
     todo = "Declare it as a dataset or as ignored; on the command line choose one by --member"
+
+
+class NothingBefore(DataError):
+    """There is no earlier publish that could be gone back to."""
+
+    todo = "Hold the drops that are wrong instead: inlet hold SOURCE DROP --reason …"
+
+
+class Remaining(DataError):
+    """Something in the lake is, or may be, of a source that was purged."""
+
+    todo = (
+        "If a run of the source is still going, stop it and purge again. What is unfinished may be another source's:"
+        " purge again once its run has ended, at the latest after a day"
+    )
 
 
 class TableMoved(DataError):

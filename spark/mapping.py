@@ -71,10 +71,15 @@ __all__ = [
 class Mapping(BaseModel, frozen=True):
     """Expressions by column of the common schema; columns that are not named become null.
 
-    `deleted` is a condition: rows that meet it say that their key is gone, and need nothing but the key. `optional` are
-    columns that some of the source's files lack, null there.
+    `where` is a condition: rows that do not meet it say nothing on the subject, and are counted as skipped. By `each`,
+    an array in Spark SQL such as `array(code_1, code_2)`, a raw row becomes a row for every element, which expressions
+    name `_each`, and its place, from 1, `_position`; one whose array is null or empty is skipped. `where` may name both
+    and leave out empty elements: `_each IS NOT NULL`. `deleted` is a condition too: rows that meet it say that their
+    key is gone, and need nothing but the key. `optional` are columns that some of the source's files lack, null there.
     """
 
     columns: dict[str, str | Expression]
+    where: str = "true"
+    each: str | None = None
     deleted: str = "false"
     optional: tuple[str, ...] = ()

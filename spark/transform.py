@@ -1,27 +1,38 @@
-"""Raw to a common schema: Spark maps and sorts, Arrow writes what fits and what is held, and counts both."""
+"""Raw to a common schema: Spark maps and sorts, Arrow writes what fits and what is held, and counts both.
 
-import re
+Everything that a drop says on a subject goes through one shuffle, so that two datasets which say two things about one
+key are seen.
+"""
+
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import pairwise
+from operator import eq
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
-from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.functions import col, lit
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.errors import (
+    ArithmeticException,
+    ArrayIndexOutOfBoundsException,
+    DateTimeException,
+    NumberFormatException,
+    SparkRuntimeException,
+)
+from pyspark.sql import SparkSession
 
-from spark.errors import ConflictingKeys, CountMismatch, MissingColumns
-from spark.mapping import Expression, Mapping
+from spark.errors import CountMismatch
+from spark.mapped import Input, Mapped, ranged
 from spark.parts import DataFile
 from spark.schemas import Schema
-from spark.session import readable
 from spark.writer import ParquetWriter
+
+__all__ = ["HELD", "RESULT", "Input", "Transformed", "transform"]
 
 HELD = pa.schema(
     [
@@ -33,25 +44,43 @@ HELD = pa.schema(
         ("_raw", pa.string()),
     ]
 )
-"""Columns of every `held` table; `_raw` is the raw row as a JSON object."""
+"""Columns of every `held` table; `_raw` is the raw row as a JSON object, the mapped one where that contradicts
+another."""
 
-BUCKETS = 16
-"""Slices of `current` by a hash of the key: what an increment does not touch is not rewritten."""
+CONTRADICTS = "contradicts another record of its key"
+"""Why a row is held that fits, but is not what the row of its key says that stays."""
 
 RESULT = "result"
 """Name of the one column in which a partition's writer reports."""
 
 EXAMPLES = 5
-"""Conflicting rows that an error names."""
+"""Conflicting rows that are named."""
 
-_ROWS_A_TASK = 2_000_000
+MASKED = 3
+"""Masked examples of a column's lost values."""
+
+ROW_GROUP = 16 * 1024 * 1024
+"""Bytes in memory of a row group: who looks for some keys reads the groups whose bounds they are in."""
+
+_OF_A_VALUE = (
+    ArithmeticException,
+    ArrayIndexOutOfBoundsException,
+    DateTimeException,
+    NumberFormatException,
+    SparkRuntimeException,
+)
+_MASKS = {"L": "a", "M": "a", "N": "9", "Z": " ", "C": " "}
 
 
 class Transformed(BaseModel, frozen=True):
-    """What a transform made, and its counts: raw = rows + held + duplicates.
+    """What a transform made, and its counts: rows + held + duplicates + superseded + skipped are the raw rows or, by
+    `Mapping.each`, the rows that these became.
 
-    `reasons` counts held rows by reason, `nulled` values that would not convert by column. `conflicting` rows
-    say another thing about a key than the row before them; `conflicts` names the first of them by file and record.
+    `duplicates` repeat the row of their key that stays, `superseded` are lower in the schema's `latest`, `skipped` do
+    not meet `Mapping.where`. `conflicting` rows, held like those that do not fit, contradict the row of their key that
+    stays; `conflicts` names the first by file and record. `reasons` counts held rows by reason. By column, `given`
+    counts values, `lost` those of them that do not convert or that the column may not hold, and `examples` shows some
+    of these, letters as a and digits as 9.
     """
 
     files: tuple[DataFile, ...] = ()
@@ -59,15 +88,24 @@ class Transformed(BaseModel, frozen=True):
     raw: int = 0
     rows: int = 0
     duplicates: int = 0
+    superseded: int = 0
+    skipped: int = 0
     reasons: dict[str, int] = {}
-    nulled: dict[str, int] = {}
+    given: dict[str, int] = {}
+    lost: dict[str, int] = {}
+    examples: dict[str, tuple[str, ...]] = {}
     conflicting: int = 0
     conflicts: tuple[str, ...] = ()
 
     @property
     def held(self) -> int:
-        """Rows that do not fit."""
+        """Rows that do not fit, or contradict another."""
         return sum(self.reasons.values())
+
+    @property
+    def judged(self) -> int:
+        """Rows that were not skipped."""
+        return self.rows + self.held + self.duplicates + self.superseded
 
     def __add__(self, other: "Transformed") -> "Transformed":
         return Transformed(
@@ -76,8 +114,15 @@ class Transformed(BaseModel, frozen=True):
             raw=self.raw + other.raw,
             rows=self.rows + other.rows,
             duplicates=self.duplicates + other.duplicates,
+            superseded=self.superseded + other.superseded,
+            skipped=self.skipped + other.skipped,
             reasons=Counter(self.reasons) + Counter(other.reasons),
-            nulled=Counter(self.nulled) + Counter(other.nulled),
+            given=Counter(self.given) + Counter(other.given),
+            lost=Counter(self.lost) + Counter(other.lost),
+            examples={
+                name: tuple(dict.fromkeys(self.examples.get(name, ()) + other.examples.get(name, ())))[:MASKED]
+                for name in self.examples | other.examples
+            },
             conflicting=self.conflicting + other.conflicting,
             conflicts=(self.conflicts + other.conflicts)[:EXAMPLES],
         )
@@ -85,10 +130,7 @@ class Transformed(BaseModel, frozen=True):
 
 def transform(
     spark: SparkSession,
-    files: Sequence[str],
-    raw: pa.Schema,
-    rows: int,
-    mapping: Mapping,
+    inputs: Sequence[Input],
     schema: Schema,
     source: str,
     *,
@@ -96,153 +138,154 @@ def transform(
     into: str,
     held_into: str,
 ) -> Transformed:
-    """Map the `rows` raw rows in `files`, whose columns are `raw`'s, and write them below `into` and `held_into`.
+    """Map the raw rows of all `inputs`, write those that fit below `into` and those that are held below `held_into`.
 
-    Of a drop, its rows alone: files may hold those of others as well.
-    Raises `MissingColumns` where an expression names a column that the file does not have, `ConflictingKeys` where the
-    drop says two things about one key, `CountMismatch` where a row is neither transformed, nor held, nor a duplicate.
+    Of `drop`, its rows alone: files may hold those of others as well. Each data file is sorted by the key, and has a
+    range of the key's first column that no other has. Of several rows of a key that with the greatest `schema.latest`
+    stays, a deletion without it before all; of these the first by file and record.
+
+    Raises `MissingColumns` where an expression names a column that the files do not have, `ValueError` where it is
+    wrong otherwise, and `CountMismatch` where a row is lost, or counted twice, on the way.
     """
-    if not files:
-        return Transformed()
-    view = spark.read.schema(from_arrow_schema(raw)).parquet(*map(readable, files))
-    if drop is not None:
-        view = view.where(col("_drop") == drop)
-    for name in mapping.optional:
-        if name not in raw.names:
-            view = view.withColumn(name, lit(None).cast("string"))
-    mapped = _mapped(view, mapping, schema, source)
-    tasks = max(1, -(-rows // _ROWS_A_TASK))
-    sorted_ = mapped.repartition(tasks, *schema.key).sortWithinPartitions(*schema.key)
-    write = partial(_write, schema=schema, into=into, held_into=held_into)
-    results = sorted_.mapInArrow(write, f"{RESULT} string").collect()  # only files in this answer count
-    done = sum((Transformed.model_validate_json(row[RESULT]) for row in results), Transformed())
-    if done.conflicting:
-        raise ConflictingKeys(
-            f"{source}: {done.conflicting:,} rows of {schema} repeat a key with other values,"
-            f" among them {'; '.join(done.conflicts)}"
+    rows = sum(given.rows for given in inputs)
+    mapped = [Mapped(spark, given, drop, schema, source) for given in inputs if given.files]
+    done = Transformed()
+    if mapped:
+        sorted_ = ranged(mapped, rows, schema, spark.sparkContext.defaultParallelism)
+        write = partial(_write, schema=schema, into=into, held_into=held_into)
+        try:
+            results = sorted_.mapInArrow(write, f"{RESULT} string").collect()  # only files in this answer count
+        except _OF_A_VALUE as error:
+            raise ValueError(  # Spark's own words quote the value
+                f"{source} to {schema}: an expression of the mapping fails on a value ({error.getCondition()}). Let it"
+                " give null instead, as try_cast and the functions of spark.mapping do"
+            ) from None
+        done = sum((Transformed.model_validate_json(row[RESULT]) for row in results), Transformed())
+        raw, made, skipped = map(sum, zip(*(given.seen() for given in mapped), strict=True))
+        as_they_were = done.judged + skipped - made
+        done = done.model_copy(update={"raw": raw + as_they_were, "skipped": skipped})
+    if done.raw != rows:
+        raise CountMismatch(
+            f"{source} to {schema}: {rows:,} raw rows, {done.raw:,} read, {done.rows:,} transformed, {done.held:,}"
+            f" held, {done.duplicates:,} duplicates, {done.superseded:,} superseded, {done.skipped:,} skipped"
         )
-    if not done.raw == rows == done.rows + done.held + done.duplicates:
-        counts = f"{done.rows:,} transformed, {done.held:,} held, {done.duplicates:,} duplicates"
-        raise CountMismatch(f"{source} to {schema}: {rows:,} raw rows, {done.raw:,} read, {counts}")
     return done
-
-
-def _mapped(view: DataFrame, mapping: Mapping, schema: Schema, source: str) -> DataFrame:
-    """The columns of the common schema, and beside them `_reason` and `_raw`, null but in held rows, and `_nulled`."""
-    if unknown := mapping.columns.keys() - {c.name for c in schema.columns}:
-        raise ValueError(f"{source}: the mapping names {', '.join(sorted(unknown))}, which {schema} does not have")
-    expressions = {name: e if isinstance(e, Expression) else Expression(e, e) for name, e in mapping.columns.items()}
-    given = {c.name: expressions.get(c.name, Expression("NULL", "NULL")) for c in schema.columns}
-    used = set(re.findall(r"\w+", " ".join(e.sql for e in given.values())))
-    read = [f"`{name}`" for name in view.columns if name in used]
-    missing = [
-        f"CASE WHEN {c.name} IS NULL{unless_deleted} THEN '{c.name} is required' END"
-        for c in schema.columns
-        if c.required
-        for unless_deleted in ["" if c.name in schema.key else " AND NOT _deleted"]
-    ]
-    lost = [f"CASE WHEN {c} IS NULL AND _given_{c} THEN '{c}' END" for c in expressions]
-    try:
-        # steps, each over the names of the one before, so that no expression is worked out twice
-        values = view.selectExpr(
-            *("_drop", "_file", "_record", f"struct({', '.join(read)}) AS _raw"),
-            f"coalesce({mapping.deleted}, false) AS _deleted",
-            *(
-                f"try_cast(({e.sql}) AS {c.type}) AS {c.name}"
-                for c, e in zip(schema.columns, given.values(), strict=True)
-            ),
-            *(f"({given[name].given}) IS NOT NULL AS _given_{name}" for name in expressions),
-        )
-        allowed = values.selectExpr(  # what a column may not hold is lost like what does not convert
-            *("_drop", "_file", "_record", "_raw", "_deleted"),
-            *(f"CASE WHEN {c.condition or 'true'} THEN {c.name} END AS {c.name}" for c in schema.columns),
-            *(f"_given_{name}" for name in expressions),
-        )
-        judged = allowed.selectExpr(
-            "*",
-            f"nullif(concat_ws('; ', {', '.join(missing)}), '') AS _reason",
-            f"concat_ws(',', {', '.join(lost)}) AS _nulled",
-        )
-        return judged.selectExpr(
-            f"'{source}' AS _source",
-            *("_drop", "_file", "_record", "_deleted"),
-            f"CAST(pmod(xxhash64({', '.join(schema.key)}), {BUCKETS}) AS int) AS _bucket",
-            *(c.name for c in schema.columns),
-            *("_reason", "CASE WHEN _reason IS NOT NULL THEN to_json(_raw) END AS _raw", "_nulled"),
-        )
-    except AnalysisException as error:
-        raise MissingColumns(f"{source} to {schema}: {str(error).strip().splitlines()[0]}") from error
 
 
 def _write(batches: Iterator[pa.RecordBatch], *, schema: Schema, into: str, held_into: str) -> Iterator[pa.RecordBatch]:
     """Write one sorted partition where it is; yields one row, a `Transformed` as JSON."""
-    compared = ["_deleted", *(c.name for c in schema.columns)]
-    previous: pa.Table | None = None
+    names = [column.name for column in schema.columns]
+    stays: pa.Table | None = None
     done = Transformed()
-    with ParquetWriter(into, schema.arrow) as fits, ParquetWriter(held_into, HELD) as held:
+    with ParquetWriter(into, schema.arrow, row_group=ROW_GROUP) as fits, ParquetWriter(held_into, HELD) as held:
         for batch in batches:
             table = pa.Table.from_batches([batch])
-            is_held = pc.is_valid(table["_reason"])
-            held_rows = table.filter(is_held)
-            held.write(held_rows)
-            fitting = table.filter(pc.invert(is_held))
-            unique, duplicates, conflicts = _without_duplicates(fitting, previous, schema.key, compared)
-            previous = fitting.slice(max(0, fitting.num_rows - 1)) if fitting.num_rows else previous
-            fits.write(unique)
+            fitting, unfit = _parted(table)
+            settled = _settle(fitting, stays, schema)
+            stays = settled.stays
+            fits.write(settled.rows)
+            held.write(unfit.select(HELD.names))
+            held.write(_held(settled.conflicts, names))
+            lost, examples = _lost(table["_lost"], names)
+            origins = settled.conflicts.select(["_file", "_record"]).slice(0, EXAMPLES).to_pylist()
             done += Transformed(
-                raw=table.num_rows,
-                rows=unique.num_rows,
-                duplicates=duplicates,
-                reasons=Counter(held_rows["_reason"].to_pylist()),
-                nulled=_lost(table["_nulled"]),
-                conflicting=len(conflicts),
-                conflicts=tuple(conflicts[:EXAMPLES]),
+                rows=settled.rows.num_rows,
+                duplicates=settled.duplicates,
+                superseded=settled.superseded,
+                reasons=Counter(unfit["_reason"].to_pylist()) + Counter({CONTRADICTS: settled.conflicts.num_rows}),
+                given={name: table.num_rows - table[name].null_count + lost[name] for name in names},
+                lost=lost,
+                examples=examples,
+                conflicting=settled.conflicts.num_rows,
+                conflicts=tuple(f"{row['_file']} record {row['_record']:,}" for row in origins),
             )
         done += Transformed(files=tuple(fits.close()), held_files=tuple(held.close()))
     yield pa.RecordBatch.from_pylist([{RESULT: done.model_dump_json()}])
 
 
-def _without_duplicates(
-    table: pa.Table, previous: pa.Table | None, key: Sequence[str], compared: Sequence[str]
-) -> tuple[pa.Table, int, list[str]]:
-    """Rows sorted by key without exact repetitions, how many those were, and where rows of one key differ.
-
-    `previous` is the last row before the table, as a repetition may stand on both sides of a batch's end.
-    """
-    before = 1 if previous is not None else 0
-    rows = pa.concat_tables([previous, table]) if previous is not None else table
-    if rows.num_rows < 2:
-        return table, 0, []
-    same_key = np.logical_and.reduce([_like_the_row_before(rows[name]) for name in key])
-    repeated = np.flatnonzero(same_key) + 1
-    if not len(repeated):
-        return table, 0, []
-    same = np.logical_and.reduce([_like_the_row_before(rows[name]) for name in compared])
-    conflicts = [
-        f"{row['_file']} record {row['_record']:,}"
-        for row in rows.select(["_file", "_record"]).take(repeated[~same[repeated - 1]]).to_pylist()
-    ]
-    keep = np.ones(rows.num_rows, bool)
-    keep[repeated] = False
-    return table.filter(pa.array(keep[before:])), len(repeated) - len(conflicts), conflicts
+def _parted(table: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Rows that fit, and those that are held for a reason."""
+    reasons = table["_reason"]
+    if reasons.null_count == len(reasons):  # as most are, and a filter copies
+        return table, table.slice(0, 0)
+    return table.filter(pc.is_null(reasons)), table.filter(pc.is_valid(reasons))
 
 
-def _like_the_row_before(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    """For each row but the first: whether its value, or its lack of one, is that of the row before."""
-    values = column.combine_chunks()
-    if pa.types.is_list(values.type):  # Arrow compares no lists
-        return np.fromiter((one == other for one, other in pairwise(values.to_pylist())), bool, max(0, len(values) - 1))
-    here, before = values.slice(1), values.slice(0, len(values) - 1)
-    equal = pc.fill_null(pc.equal(here, before), False)
-    neither = pc.and_(pc.is_null(here, nan_is_null=True), pc.is_null(before, nan_is_null=True))
-    alike = pc.and_(neither, pc.equal(pc.is_null(here), pc.is_null(before)))  # a NaN is like a NaN, not like a null
-    result: npt.NDArray[np.bool_] = pc.or_(equal, alike).to_numpy(zero_copy_only=False)
+class _Settled(NamedTuple):
+    """Of sorted rows one of each key, and what the others are; `stays` is the one of the last key."""
+
+    rows: pa.Table
+    conflicts: pa.Table
+    duplicates: int
+    superseded: int
+    stays: pa.Table | None
+
+
+def _settle(table: pa.Table, stays: pa.Table | None, schema: Schema) -> _Settled:
+    """Let the first row of each key stay; `stays` is that of the key before the table, which may go on in it."""
+    before = 0 if stays is None else 1
+    rows = pa.concat_tables([stays, table]) if stays is not None else table
+    none = table.slice(0, 0)
+    if not table.num_rows:
+        return _Settled(table, none, 0, 0, stays)
+    every = np.arange(rows.num_rows)
+    repeats = np.zeros(rows.num_rows, bool)
+    pairs = ((rows[name].slice(1), rows[name].slice(0, len(every) - 1)) for name in schema.key)
+    repeats[1:] = np.logical_and.reduce([_alike(*pair) for pair in pairs])
+    first = np.maximum.accumulate(np.where(repeats, 0, every))
+    last = rows.slice(int(first[-1]), 1)
+    again = every[repeats]
+    if not len(again):
+        return _Settled(table, none, 0, 0, last)
+    others, those = rows.take(pa.array(again)), rows.take(pa.array(first[again]))
+    compared = (column.name for column in schema.columns if column.name not in schema.key)
+    alike = {name: _alike(others[name], those[name]) for name in compared}
+    deleted, also = (np.asarray(some["_deleted"]) for some in (others, those))
+    # that a key is gone is all that a deletion says
+    same = (deleted & also) | np.logical_and.reduce([deleted == also, *alike.values()])
+    lower = ~same & ~alike[schema.latest] if schema.latest else np.zeros(len(again), bool)
+    return _Settled(
+        rows=table.filter(pa.array(~repeats[before:])),
+        conflicts=others.filter(pa.array(~same & ~lower)),
+        duplicates=int(same.sum()),
+        superseded=int(lower.sum()),
+        stays=last,
+    )
+
+
+def _alike(some: pa.ChunkedArray, others: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """For each value, or lack of one, whether it is the other's."""
+    if pa.types.is_list(some.type):  # Arrow compares no lists
+        return np.fromiter(map(eq, some.to_pylist(), others.to_pylist()), bool, len(some))
+    equal = pc.fill_null(pc.equal(some, others), False)
+    neither = pc.and_(pc.is_null(some, nan_is_null=True), pc.is_null(others, nan_is_null=True))
+    same = pc.and_(neither, pc.equal(pc.is_null(some), pc.is_null(others)))  # a NaN is like a NaN, not like a null
+    result: npt.NDArray[np.bool_] = pc.or_(equal, same).to_numpy(zero_copy_only=False)
     return result
 
 
-def _lost(nulled: pa.ChunkedArray) -> Counter[str]:
-    """How often each column stands in comma-separated lists."""
-    lost: Counter[str] = Counter()
-    for entry in pc.value_counts(nulled).to_pylist():
-        lost.update({name: entry["counts"] for name in entry["values"].split(",") if name})
-    return lost
+def _held(conflicts: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Rows that contradict others as those of a `held` table."""
+    texts = [
+        orjson.dumps({name: row[name] for name in names if row[name] is not None}, default=str).decode()
+        for row in conflicts.select(names).to_pylist()
+    ]
+    reasons = pa.repeat(CONTRADICTS, len(texts))
+    return pa.table([*conflicts.select(HELD.names[:4]), reasons, pa.array(texts, pa.string())], schema=HELD)
+
+
+def _lost(begins: pa.ChunkedArray, names: Sequence[str]) -> tuple[Counter[str], dict[str, tuple[str, ...]]]:
+    """How many values of each column are lost, and how some of them look, from lists with a place for each column."""
+    values = pc.list_flatten(begins.drop_null())
+    lost, examples = Counter[str](), dict[str, tuple[str, ...]]()
+    for place, name in enumerate(names if len(values) else ()):
+        of = values.take(np.arange(place, len(values), len(names))).drop_null()
+        lost[name] = len(of)
+        some = dict.fromkeys(_masked(text) for text in pc.unique(of.slice(0, 100)).to_pylist())
+        examples[name] = tuple(some)[:MASKED]
+    return +lost, {name: some for name, some in examples.items() if some}
+
+
+def _masked(text: str) -> str:
+    """A text's shape: letters of any script as a, digits as 9, and no other characters than can be seen."""
+    return "".join(_MASKS.get(unicodedata.category(character)[0], character) for character in text)

@@ -29,13 +29,21 @@ class ParquetWriter:
 
     `folder` is a URL that fsspec opens, credentials coming from the environment, or a path of `fs`. File names are
     unique, so that attempts and runs never write over each other; only files in `close()`'s answer count. Leaving the
-    context by an error leaves no readable file behind but the finished ones, which nobody lists.
+    context by an error leaves no readable file behind but the finished ones, which nobody lists. A row group takes
+    about `row_group` bytes in memory, `ROW_GROUP` where it is None.
     """
 
-    def __init__(self, folder: str, schema: pa.Schema, fs: fsspec.AbstractFileSystem | None = None) -> None:
+    def __init__(
+        self,
+        folder: str,
+        schema: pa.Schema,
+        fs: fsspec.AbstractFileSystem | None = None,
+        row_group: int | None = None,
+    ) -> None:
         self._fs, path = (fs, folder) if fs else fsspec.core.url_to_fs(folder)
         self._folder = path.rstrip("/")
         self._schema = schema
+        self._row_group = row_group or ROW_GROUP
         self._pending: list[pa.Table] = []
         self._pending_bytes = 0
         self._file_bytes = 0
@@ -49,7 +57,7 @@ class ParquetWriter:
             table = table.select(self._schema.names).cast(self._schema)
         self._pending.append(table)
         self._pending_bytes += table.nbytes
-        if self._pending_bytes >= ROW_GROUP:
+        if self._pending_bytes >= self._row_group:
             self._flush()
             if self._file_bytes >= FILE:
                 self._finish()
@@ -65,7 +73,8 @@ class ParquetWriter:
         if rows:
             if self._open is None:
                 self._open = self._begin()
-            self._open[1].write_table(pa.concat_tables(self._pending), row_group_size=rows)
+            groups = max(1, self._pending_bytes // self._row_group)
+            self._open[1].write_table(pa.concat_tables(self._pending), row_group_size=-(-rows // groups))
             self._rows += rows
             self._file_bytes += self._pending_bytes
         self._pending, self._pending_bytes = [], 0

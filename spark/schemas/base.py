@@ -74,7 +74,8 @@ class Column(BaseModel, frozen=True):
 
     `values` are all that it may hold (each element of an array), `least` and `most` bound a number. A value outside is
     lost as one that does not convert. `references` names the schema and column, `claim.claim_id`, where its values
-    stand for the same source. `phi` says which identifier of a person it is, if it is one.
+    stand for the same source: in the same drop, or in what is current. `phi` says which identifier of a person it is,
+    if it is one.
     """
 
     name: str
@@ -113,8 +114,9 @@ class Schema(BaseModel, frozen=True):
     """The table that every source on one subject is mapped to; `key` says what a row is about.
 
     A column may be added: it is null in older files. A column of another type, or another key, makes the next
-    `version`, a table beside the old one. Where a drop has several rows of a key, that with the greatest `latest`
-    is to count; without such a column they contradict each other. Neither `latest` nor `references` is applied yet.
+    `version`, a table beside the old one. Of several rows of a key in a drop that with the greatest `latest` counts;
+    without such a column, or where it is equal, they contradict each other unless they are alike. A deletion without it
+    comes before all others.
     """
 
     name: str
@@ -134,7 +136,6 @@ class Schema(BaseModel, frozen=True):
                 ("_file", pa.string()),
                 ("_record", pa.int64()),
                 ("_deleted", pa.bool_()),
-                ("_bucket", pa.int32()),
                 *(pa.field(c.name, _ARROW[c.type], metadata={"doc": c.doc}) for c in self.columns),
             ]
         )

@@ -2,7 +2,10 @@
 
 Names follow The Tuva Project's input layer, `medical_claim` and `pharmacy_claim`, as its connector for CCLF fills them;
 `claim_type` FHIR R4's claim-type. Departs: Tuva repeats a claim's header on every line, here it is a row of its own;
-diagnoses are rows of `diagnosis`; a pharmacy claim is a claim of one line; what a source adjusts is told apart.
+diagnoses are rows of `diagnosis`; a pharmacy claim is a claim of one line; what a source adjusts is told apart, an
+original, its cancellation and an adjustment being claims of their own. Amounts stand where the source has them: of some
+claims in the header, of others in the lines alone. An NPI is one that may be joined with `provider`: numbers that a
+source made up, or that are its own, are identifiers (`…_provider_id`).
 """
 
 from spark.schemas.base import Column, Schema
@@ -67,8 +70,19 @@ Claim = Schema(
         Column(name="referring_npi", doc="Referring or ordering provider's NPI, checked"),
         Column(name="other_npi", doc="Another provider's NPI, checked"),
         Column(name="billing_provider_id", doc="Who bills: the source's identifier, where it has no NPI"),
-        Column(name="charge_amount", type="decimal(18,2)", doc="Charged, US dollars"),
-        Column(name="allowed_amount", type="decimal(18,2)", doc="Allowed by the payer, US dollars"),
+        *(
+            Column(
+                name=f"{who}_provider_id",
+                doc=f"{who.capitalize()} provider: the source's identifier, where it has no NPI",
+            )
+            for who in ("attending", "operating", "other")
+        ),
+        Column(name="charge_amount", type="decimal(18,2)", doc="Charged, US dollars; negative where taken back"),
+        Column(
+            name="allowed_amount",
+            type="decimal(18,2)",
+            doc="Allowed by the payer, US dollars; negative where taken back",
+        ),
         Column(
             name="paid_amount", type="decimal(18,2)", doc="Paid by the payer, US dollars; negative where taken back"
         ),
@@ -116,8 +130,12 @@ ClaimLine = Schema(
         Column(name="ordering_npi", doc="Who ordered or referred: NPI, checked"),
         Column(name="prescribing_npi", doc="Who prescribed: NPI, checked"),
         Column(name="dispensing_npi", doc="The pharmacy's NPI, checked"),
-        Column(name="charge_amount", type="decimal(18,2)", doc="Charged, US dollars"),
-        Column(name="allowed_amount", type="decimal(18,2)", doc="Allowed by the payer, US dollars"),
+        Column(name="charge_amount", type="decimal(18,2)", doc="Charged, US dollars; negative where taken back"),
+        Column(
+            name="allowed_amount",
+            type="decimal(18,2)",
+            doc="Allowed by the payer, US dollars; negative where taken back",
+        ),
         Column(
             name="paid_amount", type="decimal(18,2)", doc="Paid by the payer, US dollars; negative where taken back"
         ),

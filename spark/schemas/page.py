@@ -46,12 +46,14 @@ Every source on one subject is mapped to the same table. This page is made from 
 - Days and instants lie between {base.EARLIEST} and {base.LATEST}: 0001-01-01 and 9999-12-31 mean nothing and are lost.
 - *FHIR date* is a text that says no more than the source does: `2019`, `2019-05` or `2019-05-12`.
 - Codes have one form: see `spark/codes.py`.
-- "→ claim.claim_id" is where the value stands in another table, for the same source. It is not checked yet, and of
-  several rows of a key in one drop the greatest is not chosen yet: they fail the drop.
+- "→ claim.claim_id" is where the value stands in another table, for the same source: in the same drop, or in what is
+  current. A drop in which too many lead nowhere fails its checks (`spark/checks.py`).
+- Of several rows of a key in one drop that are alike one stays; where a table names a column whose greatest value
+  counts, those below it go. Rows that still contradict each other are held, but for the first, and fail the drop.
 - *Identifies* names the identifier of a person that the column is under HIPAA's safe harbour,
   45 CFR 164.514(b)(2)(i): `date` is a day or an age, `geography` is smaller than a state.
 - Every table also has `{"`, `".join(base.ORIGIN)}`, which lead a row back to its record,
-  and `_deleted` and `_bucket`, which are inlet's own.
+  and `_deleted`, which is inlet's own.
 - A column may be added; it is null in older files. Another type or key makes a new table: `claim_v2` beside `claim`.
 """
 

@@ -1,6 +1,8 @@
 """Providers: who may bill, and where they practise.
 
 Names and values follow Tuva's terminology model `provider` (thetuvaproject.com); `sex` FHIR's administrative gender.
+State, postal code and telephone have one form in the United States, as whoever joins by them needs it; what stands in
+an address elsewhere stays as it is.
 """
 
 from spark.schemas.base import Column, Schema
@@ -27,10 +29,15 @@ Provider = Schema(
         Column(name="practice_address_line_1", doc="Practice location, first line"),
         Column(name="practice_address_line_2", doc="Practice location, second line"),
         Column(name="practice_city", doc="Practice location, city"),
-        Column(name="practice_state", doc="Practice location, state or province as given"),
-        Column(name="practice_zip_code", doc="Practice location, postal code, digits as given"),
+        Column(name="practice_state", doc="Practice location, two letters in the United States, elsewhere as given"),
+        Column(
+            name="practice_zip_code",
+            doc="Practice location, 12345 or 12345-6789 in the United States, elsewhere as given",
+        ),
         Column(name="practice_country", doc="Practice location, ISO 3166 two-letter code"),
-        Column(name="practice_phone", doc="Practice location, telephone, digits as given"),
+        Column(
+            name="practice_phone", doc="Practice location, telephone, ten digits in North America, elsewhere as given"
+        ),
         Column(name="enumeration_date", type="date", doc="Day on which the identifier was assigned"),
         Column(name="last_updated", type="date", doc="Day on which the provider's record last changed"),
         Column(name="certification_date", type="date", doc="Day on which the provider last certified the record"),

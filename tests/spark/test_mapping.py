@@ -92,7 +92,7 @@ BUILDERS: dict[str, tuple[Expression, Cases]] = {
         "25": "MA", "5": "AR", "05": "AR", "72": "PR", "MA": "MA", "03": None, "025": None,
     }),
     "state ssa": (m.state("v", "ssa"), {
-        "25": "MS", "5": "CA", "05": "CA", "40": "PR", "15": "IN", "54": None, "-": None,
+        "25": "MS", "5": "CA", "05": "CA", "40": "PR", "15": "IN", "54": None, "98": "GU", "99": None, "-": None,
     }),
     "sex": (m.sex("v"), {
         "M": "male", "f": "female", "Male": "male", "FEMALE": "female", "1": "male", "2": "female", "0": "unknown",

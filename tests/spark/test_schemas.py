@@ -138,7 +138,7 @@ def test_what_a_column_may_hold_is_known_to_spark(spark: SparkSession, schema: S
 
 def row_of(schema: Schema, n: int) -> dict[str, Any]:
     """A row with a value in every column."""
-    origin = {"_source": "party", "_drop": "d1", "_file": "f", "_record": n, "_deleted": False, "_bucket": 0}
+    origin = {"_source": "party", "_drop": "d1", "_file": "f", "_record": n, "_deleted": False}
     return origin | {column.name: VALUES[column.type] for column in schema.columns}
 
 

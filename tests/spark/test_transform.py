@@ -1,8 +1,10 @@
 import json
+import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark.convert import raw_schema
-from spark.errors import ConflictingKeys, CountMismatch, MissingColumns
+from spark.errors import CountMismatch, MissingColumns
 from spark.mapping import Mapping, code, npi, text
 from spark.mapping import date as day
 from spark.schemas import Column, Provider, Schema
-from spark.transform import BUCKETS, HELD, Transformed, transform
+from spark.transform import CONTRADICTS, HELD, Input, Transformed, transform
 from spark.writer import write
 
 COLUMNS = ("npi", "kind", "name", "since", "gone")
@@ -66,12 +68,13 @@ class Transform:
             for i in range(files)
             for file in write([rows.slice(i * size, size)], f"file://{self.folder}/raw", made)
         ]
+        given = Input(paths, made, len(raw) if claimed is None else claimed, mapping)
+        return self.of([given], schema)
+
+    def of(self, inputs: Sequence[Input], schema: Schema) -> Done:
         counts = transform(
             self.spark,
-            paths,
-            made,
-            len(raw) if claimed is None else claimed,
-            mapping,
+            inputs,
             schema,
             "party",
             into=f"file://{self.folder}/fits",
@@ -84,7 +87,9 @@ class Transform:
             for template, of in ((schema.arrow, counts.files), (HELD, counts.held_files))
         )
         assert (len(fits), len(held)) == (counts.rows, counts.held)
-        assert counts.raw == len(raw) == counts.rows + counts.held + counts.duplicates
+        assert counts.raw == sum(given.rows for given in inputs)
+        if all(given.mapping.each is None for given in inputs):
+            assert counts.raw == counts.judged + counts.skipped
         assert Counter(row["_reason"] for row in held) == counts.reasons
         return Done(counts, fits, held)
 
@@ -152,8 +157,9 @@ def test_what_fits_and_what_is_held(run: Transform) -> None:
     assert (first["_source"], first["_drop"], first["_file"], first["_deleted"]) == ("party", "d1", "f.csv", False)
     assert (second["npi"], second["name"], second["enumeration_date"]) == (right(2), "Acme", None)
     assert {n for n, row in done.by_record().items() if row["_deleted"]} == {10}
-    assert all(0 <= row["_bucket"] < BUCKETS for row in done.rows)
-    assert done.counts.nulled == {"npi": 1, "entity_type": 1}
+    assert done.counts.lost == {"npi": 1, "entity_type": 1}
+    assert done.counts.examples == {"npi": ("999999999",), "entity_type": ("9",)}
+    assert done.counts.given == {"npi": 8, "entity_type": 9, "name": 8, "enumeration_date": 1}
 
 
 @pytest.mark.parametrize("copies", [2, 3, 8])
@@ -174,17 +180,40 @@ def test_exact_duplicates_are_one_row_wherever_they_stand(run: Transform, copies
     [("1", "another", None, None), ("1", "n", "01/01/2001", None), ("1", "n", None, "Y"), ("2", "n", None, None)],
     ids=["a value", "null and a value", "deleted or not", "a code"],
 )
-@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize("copies", [1, 2, 5])
 @pytest.mark.usefixtures("small_batches")
-def test_a_key_with_other_values_fails_and_is_named(run: Transform, other: Raw, copies: int) -> None:
+def test_of_rows_that_contradict_each_other_the_first_stays_and_others_are_held(
+    run: Transform, other: Raw, copies: int
+) -> None:
     fine: list[Raw] = [(right(n), "1", "n", None, None) for n in (1, 2, 3)]
-    raw = [*fine, *[(right(7), "1", "n", None, None)] * copies, (right(7), *other)]
-    with pytest.raises(ConflictingKeys) as caught:
-        run(raw)
-    records = range(4, len(raw) + 1)
-    assert any(f"f.csv record {n}" in str(caught.value) for n in records)
-    assert not any(f"f.csv record {n}" in str(caught.value) for n in (1, 2, 3))
-    assert right(7) not in str(caught.value)  # no value of a row in a message
+    first: Raw = (right(7), "1", "n", None, None)
+    done = run([*fine, *[first] * copies, (right(7), *other), first, (right(7), *other)])
+    records = [4 + copies, 6 + copies]
+    assert sorted(done.by_record()) == [1, 2, 3, 4]
+    assert (done.counts.duplicates, done.counts.conflicting) == (copies, 2)
+    assert done.counts.conflicts == tuple(f"f.csv record {n}" for n in records)
+    assert [(row["_record"], row["_reason"]) for row in done.held] == [(n, CONTRADICTS) for n in records]
+    assert [json.loads(row["_raw"])["npi"] for row in done.held] == [right(7)] * 2
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_what_two_datasets_say_of_one_key_is_seen(run: Transform) -> None:
+    made = raw_schema(COLUMNS)
+
+    def file(name: str, *rows: Raw) -> Input:
+        own = [dict(zip(made.names, ["d1", name, n, *row], strict=True)) for n, row in enumerate(rows, 1)]
+        [written] = write([pa.Table.from_pylist(own, made)], f"file://{run.folder}/raw", made)
+        return Input([written.url], made, len(rows), MAPPING)
+
+    one = (right(1), "1", "one", None, None)
+    b = file("b.csv", one, (right(2), "1", "b", None, None), (right(3), None, None, None, "Y"))
+    a = file("a.csv", (right(2), "1", "a", None, None), one, (right(3), "1", "gone", None, "Y"))
+    done = run.of([b, a], Provider)
+    assert {row["npi"]: (row["_file"], row["_record"]) for row in done.rows} == {
+        right(1): ("a.csv", 2), right(2): ("a.csv", 1), right(3): ("a.csv", 3),
+    }  # fmt: skip
+    assert done.counts.duplicates == 2  # one of them a deletion, of which only the key counts
+    assert done.counts.conflicts == ("b.csv record 2",)
 
 
 def test_a_mapping_to_a_column_that_the_schema_lacks_is_named(run: Transform) -> None:
@@ -209,7 +238,7 @@ def test_an_optional_column_is_read_where_it_is(run: Transform) -> None:
     )
     done = run([(right(1), "1", "n", None, None, "MD")], columns=(*COLUMNS, "title"), mapping=mapping)
     assert done.rows[0]["credential"] == "MD"
-    assert done.counts.nulled == {}
+    assert done.counts.lost == {}
 
 
 DATES = [
@@ -232,7 +261,7 @@ def test_a_day_that_is_none_is_null_and_counted(run: Transform) -> None:
     assert {n: row["enumeration_date"] for n, row in done.by_record().items()} == {
         n: expected for n, (_, expected) in enumerate(DATES, 1)
     }
-    assert done.counts.nulled == {"enumeration_date": 6}
+    assert done.counts.lost == {"enumeration_date": 6}
 
 
 def test_of_ten_last_digits_one_is_right(run: Transform) -> None:
@@ -281,7 +310,7 @@ def test_every_type_is_cast_or_null(run: Transform) -> None:
         n: expected for n, (_, expected) in enumerate(TYPED, 1) if expected is not None
     }
     assert done.counts.reasons == {"part is required": 2}
-    assert done.counts.nulled == {"part": 2, "big": 2, "share": 1, "good": 2, "at": 2}
+    assert done.counts.lost == {"part": 2, "big": 2, "share": 1, "good": 2, "at": 2}
 
 
 def test_a_key_of_two_columns_repeats_only_as_a_whole(run: Transform) -> None:
@@ -290,16 +319,15 @@ def test_a_key_of_two_columns_repeats_only_as_a_whole(run: Transform) -> None:
     raw: list[Raw] = [("a", "1", "1"), ("a", "2", "1"), ("b", "1", "1"), ("a", "1", "1")]
     done = run(raw, columns=names, mapping=mapping, schema=THINGS)
     assert (done.counts.rows, done.counts.duplicates) == (3, 1)
-    with pytest.raises(ConflictingKeys):
-        run([*raw, ("b", "1", "2")], columns=names, mapping=mapping, schema=THINGS)
+    assert run([*raw, ("b", "1", "2")], columns=names, mapping=mapping, schema=THINGS).counts.conflicting == 1
 
 
 def test_a_double_that_is_no_number_repeats_like_another(run: Transform) -> None:
     names, mapping = ("id", "n", "v"), Mapping(columns={"id": "id", "part": "n", "share": "v"})
     done = run([("a", "1", "NaN"), ("a", "1", "NaN")], columns=names, mapping=mapping, schema=THINGS)
     assert (done.counts.rows, done.counts.duplicates) == (1, 1)
-    with pytest.raises(ConflictingKeys):
-        run([("a", "1", "NaN"), ("a", "1", None)], columns=names, mapping=mapping, schema=THINGS)
+    done = run([("a", "1", "NaN"), ("a", "1", None)], columns=names, mapping=mapping, schema=THINGS)
+    assert done.counts.conflicting == 1
 
 
 def test_rows_that_raw_says_it_has_and_are_not_read_are_missed(run: Transform) -> None:
@@ -308,8 +336,11 @@ def test_rows_that_raw_says_it_has_and_are_not_read_are_missed(run: Transform) -
 
 
 def test_nothing_to_transform(spark: SparkSession) -> None:
-    done = transform(spark, [], raw_schema(COLUMNS), 0, MAPPING, Provider, "party", into="none", held_into="none")
+    empty = Input([], raw_schema(COLUMNS), 0, MAPPING)
+    done = transform(spark, [empty], Provider, "party", into="none", held_into="none")
     assert done == Transformed()
+    with pytest.raises(CountMismatch, match="1 raw rows, 0 read"):
+        transform(spark, [empty._replace(rows=1)], Provider, "party", into="none", held_into="none")
 
 
 CLAIM = Schema(
@@ -347,12 +378,203 @@ def test_what_a_column_may_not_hold_is_nulled_and_counted(run: Transform) -> Non
         ["a", "b"],
     )
     assert (second["kind"], second["paid"], second["from_date"], second["codes"]) == (None, None, None, None)
-    assert done.counts.nulled == {"kind": 1, "paid": 1, "from_date": 1}
+    assert done.counts.lost == {"kind": 1, "paid": 1, "from_date": 1}
 
 
 def test_rows_of_lists_are_duplicates_where_the_lists_are_equal(run: Transform) -> None:
     by = Mapping(columns={"claim_id": "id", "codes": "split(codes, ';')"})
     done = run([["1", "a;b"], ["1", "a;b"], ["2", None], ["2", None]], ("id", "codes"), by, CLAIM)
     assert (done.counts.rows, done.counts.duplicates) == (2, 2)
-    with pytest.raises(ConflictingKeys):
-        run([["1", "a;b"], ["1", "a;c"]], ("id", "codes"), by, CLAIM)
+    done = run([["1", "a;b"], ["1", "a;c"]], ("id", "codes"), by, CLAIM)
+    assert done.counts.conflicting == 1
+    assert json.loads(done.held[0]["_raw"]) == {"claim_id": "1", "codes": ["a", "c"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"columns": {"npi": "array(npi) + 1"}}, r"party to provider, npi: \[DATATYPE_MISMATCH"),
+        ({"columns": {"npi": "npi", "name": "upper(name"}}, r"party to provider, name: \[?.*PARSE_SYNTAX_ERROR"),
+        ({"where": "no_such_function(npi)"}, r"party to provider, where: \[UNRESOLVED_ROUTINE"),
+        ({"each": "npi"}, "party to provider, each: "),
+        ({"deleted": "npi + npi"}, "party to provider, deleted: |party to provider, its mapping: "),
+    ],
+    ids=["types", "syntax", "where", "each", "deleted"],
+)
+def test_an_expression_that_is_wrong_is_named(run: Transform, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        run([(right(1), "1", "n", None, None)], mapping=MAPPING.model_copy(update=change))
+
+
+def test_an_expression_that_fails_on_a_value_does_not_tell_it(run: Transform) -> None:
+    mapping = Mapping(columns={"npi": "npi", "name": "name", "entity_type": "kind", "credential": "CAST(name AS int)"})
+    with pytest.raises(ValueError, match="CAST_INVALID_INPUT") as caught:
+        run([(right(1), "1", "Doe", None, None)], mapping=mapping)
+    assert "Doe" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+CODES = Schema(
+    name="code",
+    doc="",
+    key=("id", "rank"),
+    columns=(
+        Column(name="id", doc="", required=True),
+        Column(name="rank", type="int", doc="", required=True),
+        Column(name="code", doc="", required=True, values=("a", "b")),
+    ),
+)
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_row_for_every_element(run: Transform) -> None:
+    by = Mapping(
+        columns={"id": "id", "rank": "_position", "code": "_each"},
+        each="split(codes, ';')",
+        where="_each <> '' AND kind = 'x'",
+    )
+    raw: list[Raw] = [("1", "x", "a;;b"), ("2", "x", None), ("3", "y", "a;b"), ("4", "x", "a;~"), ("1", "x", "a")]
+    done = run(raw, ("id", "kind", "codes"), by, CODES)
+    assert sorted((row["id"], row["rank"], row["code"], row["_record"]) for row in done.rows) == [
+        ("1", 1, "a", 1), ("1", 3, "b", 1), ("4", 1, "a", 4),
+    ]  # fmt: skip
+    assert (done.counts.raw, done.counts.judged, done.counts.duplicates, done.counts.skipped) == (5, 5, 1, 4)
+    [held] = done.held
+    assert (held["_record"], held["_reason"]) == (4, "code is required")
+    assert json.loads(held["_raw"]) == {"id": "4", "_position": 2, "_each": "~"}
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_drop_of_which_all_is_skipped(run: Transform, rows: int) -> None:
+    """Spark replaces a plan that proves empty, and what would have counted its rows with it."""
+    by = Mapping(columns={"id": "id", "rank": "1", "code": "_each"}, each="split(codes, ';')", where="false")
+    done = run([("a", "1", "x;y")] * rows, columns=("id", "rank", "codes"), mapping=by, schema=CODES)
+    assert (done.counts.raw, done.counts.rows, done.counts.skipped) == (rows, 0, 2 * rows)
+
+
+def test_of_elements_that_contradict_each_other_the_first_stays(run: Transform) -> None:
+    by = Mapping(columns={"id": "id", "rank": "1", "code": "_each"}, each="split(codes, ';')")
+    done = run([("1", "b;a;b")], ("id", "codes"), by, CODES)
+    assert [(row["code"], done.counts.duplicates, done.counts.conflicting) for row in done.rows] == [("b", 1, 1)]
+
+
+VERSIONS = Schema(
+    name="version",
+    doc="",
+    key=("id",),
+    latest="at",
+    columns=(
+        Column(name="id", doc="", required=True),
+        Column(name="at", type="int", doc=""),
+        Column(name="says", doc=""),
+    ),
+)
+# rows of one key, as (at, says, deleted), and which of them, from 1, stays; then duplicates, superseded, conflicting
+LATEST: list[tuple[list[tuple[str | None, str | None, str | None]], int, tuple[int, int, int]]] = [
+    ([("1", "a", None), ("2", "b", None), ("10", "c", None)], 3, (0, 2, 0)),
+    ([("2", "a", None), ("2", "a", None), ("1", "a", None), ("1", "b", None)], 1, (1, 2, 0)),
+    ([("2", "a", None), ("2", "b", None), ("1", "c", None), ("2", "b", None)], 1, (0, 1, 2)),
+    ([(None, "a", None), ("-5", "b", None), (None, "a", None)], 2, (0, 2, 0)),
+    ([("3", "a", None), ("4", None, "Y")], 2, (0, 1, 0)),
+    ([("3", "a", "Y"), ("4", "b", None)], 2, (0, 1, 0)),
+    ([("9", "a", None), (None, None, "Y"), ("9", "b", None)], 2, (0, 2, 0)),
+    ([(None, None, "Y"), ("8", "b", "Y"), (None, "x", "Y")], 1, (2, 0, 0)),
+    ([(None, "a", None), (None, None, "Y")], 2, (0, 0, 1)),
+]
+
+
+@pytest.mark.parametrize(("rows", "stays", "counts"), LATEST)
+@pytest.mark.usefixtures("small_batches")
+def test_the_greatest_latest_stays(
+    run: Transform,
+    rows: list[tuple[str | None, str | None, str | None]],
+    stays: int,
+    counts: tuple[int, int, int],
+) -> None:
+    by = Mapping(columns={"id": "id", "at": "at", "says": "says"}, deleted="gone = 'Y'")
+    raw: list[Raw] = [("k", *row) for row in rows]
+    done = run([*raw, ("l", "1", "z", None)], ("id", "at", "says", "gone"), by, VERSIONS, files=len(rows))
+    assert sorted(done.by_record()) == [stays, len(rows) + 1]
+    found = done.counts
+    assert (found.duplicates, found.superseded, found.conflicting) == counts
+
+
+@pytest.fixture
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks from ten rows on, two hundred at most."""
+    monkeypatch.setattr("spark.mapped._LEAST_ROWS_A_TASK", 10)
+    monkeypatch.setattr("spark.mapped._ROWS_A_TASK", 200)
+
+
+@pytest.mark.usefixtures("in_parts")
+@pytest.mark.parametrize("key", ["npi", "'same'", "CASE WHEN npi > '3' THEN concat('é', npi) ELSE npi END", "NULL"])
+def test_files_are_sorted_and_have_ranges_of_their_own(run: Transform, key: str) -> None:
+    by = Mapping(columns={"claim_id": key, "kind": "'professional'"})
+    raw: list[Raw] = [(f"{(n * 7919) % 1000 % 700}",) for n in range(1000)]
+    done = run(raw, ("npi",), by, CLAIM, files=3)
+    ranges = []
+    for file in done.counts.files:
+        keys = pq.read_table(file.url.removeprefix("file://"), partitioning=None)["claim_id"].to_pylist()
+        assert keys == sorted(keys, key=lambda k: k.encode())
+        ranges.append((keys[0].encode(), keys[-1].encode()))
+    ranges.sort()
+    assert all(one[1] < other[0] for one, other in pairwise(ranges))
+    many = {"'same'": (1, 999), "NULL": (0, 0)}
+    rows, duplicates = many.get(key, (700, 300))
+    assert (done.counts.rows, done.counts.duplicates) == (rows, duplicates)
+    assert len(ranges) == {1: 1, 0: 0}.get(rows, 5)
+
+
+def test_shapes_of_lost_values_show_no_letter_and_no_digit(run: Transform) -> None:
+    given = ["Ünï-Çode 1²½٣", "东京 12", "नमस्ते", "a\tb\u0000\u200bc", "", "x" * 50, "a-b c/d"]
+    by = Mapping(columns={"claim_id": "id", "paid": "paid"})
+    shapes = ["aaa-aaaa 9999", "aa 99", "aaaaaa", "a a  a", "", "a" * 20, "a-a a/a"]
+    for text_, shape in zip(given, shapes, strict=True):
+        done = run([("1", text_)], ("id", "paid"), by, CLAIM)
+        assert (done.counts.lost, done.counts.examples) == ({"paid": 1}, {"paid": (shape,)})
+    done = run([(str(n), text_) for n, text_ in enumerate(given * 3)], ("id", "paid"), by, CLAIM)
+    assert done.counts.lost == {"paid": 21}
+    assert done.counts.given == {"claim_id": 21, "paid": 21}
+    assert len(done.counts.examples["paid"]) == 3
+    assert set(done.counts.examples["paid"]) <= set(shapes)
+
+
+def test_which_row_stays_does_not_depend_on_how_rows_are_cut(
+    run: Transform, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = random.Random(0)
+    raw: list[Raw] = [
+        (str(made.randrange(40)), made.choice(["1", "2", None]), made.choice("ab"), made.choice(["Y", None]))
+        for _ in range(400)
+    ]
+    by = Mapping(columns={"id": "id", "at": "at", "says": "says"}, deleted="gone = 'Y'")
+    columns = ("id", "at", "says", "gone")
+    name = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(name) or ""
+    whole = run(raw, columns, by, VERSIONS)
+    monkeypatch.setattr("spark.mapped._LEAST_ROWS_A_TASK", 10)
+    monkeypatch.setattr("spark.mapped._ROWS_A_TASK", 60)
+    try:
+        spark.conf.set(name, "7")
+        cut = run(raw, columns, by, VERSIONS, files=5)
+    finally:
+        spark.conf.set(name, before)
+    assert len(cut.counts.files) > 4
+    assert sorted(cut.by_record()) == sorted(whole.by_record())
+    assert sorted(row["_record"] for row in cut.held) == sorted(row["_record"] for row in whole.held)
+    parts = ("rows", "duplicates", "superseded", "reasons", "given", "lost", "conflicting")
+    assert [getattr(cut.counts, part) for part in parts] == [getattr(whole.counts, part) for part in parts]
+    oracle: dict[str, tuple[tuple[bool, int, int], int]] = {}
+    for n, (key, at, _, gone) in enumerate(raw, 1):
+        rank = (gone == "Y" and at is None, -1 if at is None else int(at), -n)
+        oracle[key or ""] = max(oracle.get(key or "", (rank, n)), (rank, n))
+    assert sorted(n for _, n in oracle.values()) == sorted(whole.by_record())
+
+
+def test_row_groups_are_small(run: Transform) -> None:
+    by = Mapping(columns={"claim_id": "id", "codes": "array(long)"})
+    long = "x" * 2_000
+    done = run([(str(n), f"{n}{long}") for n in range(20_000)], ("id", "long"), by, CLAIM)
+    [file] = done.counts.files
+    found = pq.read_metadata(file.url.removeprefix("file://"))
+    assert [found.row_group(n).num_rows for n in range(found.num_row_groups)] == [10_000, 10_000]

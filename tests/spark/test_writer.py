@@ -38,6 +38,17 @@ def test_files_and_row_groups_roll(lake: Lake, monkeypatch: pytest.MonkeyPatch) 
     assert pa.concat_tables(read).equals(table(0, 4_000))
 
 
+def test_row_groups_of_a_size_of_their_own(tmp_path: Path) -> None:
+    with ParquetWriter(f"file://{tmp_path}", SCHEMA, row_group=4_000) as small:
+        small.write(table(0, 10_000))  # cut, though it comes at once
+        (file,) = small.close()
+    found = pq.ParquetFile(file.url.removeprefix("file://"))
+    sizes = [found.metadata.row_group(i).num_rows for i in range(found.num_row_groups)]
+    assert sum(sizes) == 10_000
+    assert max(sizes) <= 4_000 // (8 + 4)
+    assert found.read().equals(table(0, 10_000))
+
+
 def test_no_rows_make_no_file(lake: Lake) -> None:
     assert write([table(0, 0)], lake.path("t"), SCHEMA, lake.fs()) == []
     assert lake.fs().find(lake.path("t")) == []

@@ -1,0 +1,232 @@
+"""Raw rows as rows of a common schema, in Spark, in partitions that have a range of the key each."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql.functions import col, count, count_if, expr, lit, when
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from spark.errors import MissingColumns
+from spark.mapping import Expression, Mapping
+from spark.schemas import Column, Schema
+from spark.session import readable
+
+CUT = 20
+"""Characters of a lost value that are looked at."""
+
+_ROWS_A_TASK = 2_000_000
+_LEAST_ROWS_A_TASK = 50_000
+_SAMPLE = 20_000
+
+_ORIGIN = ("_drop", "_file", "_record", "_position")
+_NOTHING = Expression("NULL", "NULL")
+
+
+class Input(NamedTuple):
+    """A dataset of a drop: its raw data files, their columns, the number of the drop's rows in them, its mapping."""
+
+    files: Sequence[str]
+    raw: pa.Schema
+    rows: int
+    mapping: Mapping
+
+
+class Seen(NamedTuple):
+    """Rows that were `raw`, that were `made` of them by `Mapping.each`, and that were `skipped` of these."""
+
+    raw: int
+    made: int
+    skipped: int
+
+
+class Mapped:
+    """A dataset's rows by the columns of a common schema, and the counts of what went in.
+
+    Expressions are steps over the names of the step before, so that none is worked out twice.
+    """
+
+    def __init__(self, spark: SparkSession, given: Input, drop: str | None, schema: Schema, source: str) -> None:
+        self._mapping, self._schema, self._source = given.mapping, schema, source
+        columns = self._mapping.columns
+        if unknown := columns.keys() - {c.name for c in schema.columns}:
+            raise ValueError(f"{source}: the mapping names {', '.join(sorted(unknown))}, which {schema} does not have")
+        self._by = {name: e if isinstance(e, Expression) else Expression(e, e) for name, e in columns.items()}
+        self._used = _words(*(e.sql for e in self._by.values()))
+        view = spark.read.schema(from_arrow_schema(given.raw)).parquet(*map(readable, given.files))
+        if drop is not None:
+            view = view.where(col("_drop") == drop)
+        for name in self._mapping.optional:
+            if name not in given.raw.names:
+                view = view.withColumn(name, lit(None).cast("string"))
+        # where rows are counted Spark does not see for itself which columns nobody reads
+        named = self._used | _words(*(sql for _, sql in self._parts()))
+        self._view = view.select(*(f"`{n}`" for n in view.columns if n in named | {"_drop", "_file", "_record"}))
+        self._counted = self._mapping.each is not None or self._mapping.where != "true"
+        self._counts = Observation()
+
+    def rows(self) -> DataFrame:
+        """The columns of the common schema and, beside them, `_position`; `_reason` and `_raw`, null but in held rows;
+        and `_lost`, null but where a value is: how lost values begin, in the order of the schema's columns.
+
+        Raises `MissingColumns` where an expression names a column that there is not, `ValueError` where it is wrong
+        otherwise.
+        """
+        try:
+            return self._judged(self._values())
+        except AnalysisException as error:
+            raise self._explained(error) from error
+
+    def keys(self, share: float) -> DataFrame:
+        """The first column of the key, as `key`, of a share of the raw rows."""
+        first = next(c for c in self._schema.columns if c.name == self._schema.key[0])
+        some = self._kept(self._view.sample(fraction=share, seed=0))
+        return some.selectExpr(f"{self._cast(first)} AS key")
+
+    def seen(self) -> Seen:
+        """What went in, known once the rows have been asked for; nothing where each raw row becomes a row."""
+        return Seen(**self._counts.get) if self._counted else Seen(0, 0, 0)
+
+    def _exploded(self, view: DataFrame) -> DataFrame:
+        """A row for every element, at least one for every raw row; without `each` these are the raw rows."""
+        if self._mapping.each is None:
+            return view.selectExpr("*", "1 AS _position")
+        elements = view.selectExpr("*", f"posexplode_outer({self._mapping.each}) AS (_before, _each)")
+        return elements.selectExpr("*", "_before + 1 AS _position").drop("_before")
+
+    def _kept(self, view: DataFrame, counts: Observation | None = None) -> DataFrame:
+        """The elements that are not skipped."""
+        elements = self._exploded(view)
+        if not self._counted:
+            return elements
+        kept = f"coalesce(_position IS NOT NULL AND ({self._mapping.where}), false) AS _kept"
+        judged = elements.selectExpr("*", kept)
+        if counts is not None:
+            judged = judged.observe(
+                counts,
+                count_if(expr("coalesce(_position, 1) = 1")).alias("raw"),
+                count(lit(1)).alias("made"),
+                count_if(expr("NOT _kept")).alias("skipped"),
+            )
+        return judged.where("_kept")
+
+    def _values(self) -> DataFrame:
+        """Each column's value, and what its expression was given."""
+        made = self._kept(self._view, self._counts)
+        read = [f"`{name}`" for name in made.columns if name in self._used]
+        return made.selectExpr(
+            *_ORIGIN,
+            f"struct({', '.join(read)}) AS _raw",
+            f"coalesce({self._mapping.deleted}, false) AS _deleted",
+            *(f"{self._cast(c)} AS {c.name}" for c in self._schema.columns),
+            *(f"CAST(({e.given}) AS string) AS _given_{name}" for name, e in self._by.items()),
+        )
+
+    def _judged(self, values: DataFrame) -> DataFrame:
+        columns = self._schema.columns
+        allowed = values.selectExpr(  # what a column may not hold is lost like what does not convert
+            *(*_ORIGIN, "_raw", "_deleted"),
+            *(f"CASE WHEN {c.condition or 'true'} THEN {c.name} END AS {c.name}" for c in columns),
+            *(f"_given_{name}" for name in self._by),
+        )
+        missing = [
+            f"CASE WHEN {c.name} IS NULL{unless_deleted} THEN '{c.name} is required' END"
+            for c in columns
+            if c.required
+            for unless_deleted in ["" if c.name in self._schema.key else " AND NOT _deleted"]
+        ]
+        lost = [f"{name} IS NULL AND _given_{name} IS NOT NULL" for name in self._by]
+        begins = [
+            f"CASE WHEN {c.name} IS NULL THEN left(_given_{c.name}, {CUT}) END"
+            if c.name in self._by
+            else "CAST(NULL AS string)"
+            for c in columns
+        ]
+        return allowed.selectExpr(
+            "*",
+            f"nullif(concat_ws('; ', {', '.join(missing)}), '') AS _reason",
+            f"CASE WHEN {' OR '.join(lost) or 'false'} THEN array({', '.join(begins)}) END AS _lost",
+        ).selectExpr(
+            f"'{self._source}' AS _source",
+            *("_drop", "_file", "_record", "_deleted"),
+            *(c.name for c in columns),
+            *("_position", "_reason", "CASE WHEN _reason IS NOT NULL THEN to_json(_raw) END AS _raw", "_lost"),
+        )
+
+    def _cast(self, column: Column) -> str:
+        return f"try_cast(({self._by.get(column.name, _NOTHING).sql}) AS {column.type})"
+
+    def _parts(self) -> Iterator[tuple[str, str]]:
+        """Every expression of the mapping, and what it is of."""
+        if self._mapping.each is not None:
+            yield "each", f"posexplode_outer({self._mapping.each})"
+        yield "where", self._mapping.where
+        yield "deleted", self._mapping.deleted
+        for column in self._schema.columns:
+            if column.name in self._by:
+                yield column.name, self._by[column.name].given
+                yield column.name, self._cast(column)
+
+    def _explained(self, error: AnalysisException) -> MissingColumns | ValueError:
+        """The error by the name of the expression that is wrong: each is tried alone."""
+        what = "its mapping"
+        for name, sql in self._parts():
+            try:
+                (self._view if name == "each" else self._exploded(self._view)).selectExpr(sql)
+            except AnalysisException as alone:
+                what, error = name, alone
+                break
+        said = f"{self._source} to {self._schema}, {what}: {str(error).strip().splitlines()[0]}"
+        missing = (error.getCondition() or "").startswith("UNRESOLVED_COLUMN")
+        return MissingColumns(said) if missing else ValueError(f"{said}. Correct this expression of the mapping")
+
+
+def ranged(inputs: Sequence[Mapped], rows: int, schema: Schema, parallelism: int) -> DataFrame:
+    """All rows, in partitions by ranges of the key's first column, each sorted so that the row of a key which stays
+    comes first.
+
+    A deletion without the schema's `latest` comes before what has it, as it speaks of all of its key; a row that is no
+    deletion and lacks it, last. What has no key, and is held, goes anywhere.
+    """
+    together = reduce(DataFrame.union, [mapped.rows() for mapped in inputs])
+    tasks, bounds = _bounds(inputs, rows, parallelism)
+    key = col(schema.key[0])
+    anywhere = (col("_record") % tasks).cast("int")
+    placed = together.repartitionById(tasks, when(key.isNull(), anywhere).otherwise(_range(key, bounds)))
+    by_latest = (
+        [expr(f"_deleted AND {schema.latest} IS NULL").desc(), col(schema.latest).desc_nulls_last()]
+        if schema.latest
+        else []
+    )
+    return placed.sortWithinPartitions(*schema.key, *by_latest, "_file", "_record", "_position")
+
+
+def _bounds(inputs: Sequence[Mapped], rows: int, parallelism: int) -> tuple[int, list[Any]]:
+    """How many tasks write, and where the range of each but the first begins, by a sample of the key's first column."""
+    if rows < 2 * _LEAST_ROWS_A_TASK:
+        return 1, []
+    share = min(1.0, _SAMPLE / rows)
+    keys = reduce(DataFrame.union, [mapped.keys(share) for mapped in inputs]).toArrow()["key"]
+    made = int(len(keys) / share)
+    tasks = max(1, -(-made // _ROWS_A_TASK), min(parallelism, made // _LEAST_ROWS_A_TASK))
+    known = keys.drop_null().sort()
+    starts = [known[len(known) * task // tasks].as_py() for task in range(1, tasks)] if len(known) else []
+    return tasks, list(dict.fromkeys(starts))
+
+
+def _range(key: SparkColumn, bounds: Sequence[Any], first: int = 0) -> SparkColumn:
+    """How many of the sorted bounds are not above the key, found by halving."""
+    if not bounds:
+        return lit(first)
+    middle = len(bounds) // 2
+    above = _range(key, bounds[middle + 1 :], first + middle + 1)
+    return when(key < lit(bounds[middle]), _range(key, bounds[:middle], first)).otherwise(above)
+
+
+def _words(*expressions: str) -> set[str]:
+    return set(re.findall(r"\w+", " ".join(expressions)))
