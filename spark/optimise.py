@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 from pyiceberg.exceptions import CommitFailedException
-from pyiceberg.table import FileScanTask, Table
+from pyiceberg.expressions import EqualTo
+from pyiceberg.table import ALWAYS_TRUE, FileScanTask, Table
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from spark.drift import united
@@ -35,16 +36,18 @@ class Joined(BaseModel, frozen=True):
     after: int = 0
 
 
-def optimise(tables: Tables, name: str) -> Joined:
+def optimise(tables: Tables, name: str, source: str | None = None) -> Joined:
     """Join the small files of a table, those of one row group (below `writer.ROW_GROUP`), until one at most is left.
 
-    `Joined()` without such a table. Only one row group is in memory, whatever there is to join. A race lost to another
+    `source` is whose files are joined in a table that several share, which stays partitioned by `_source`. `Joined()`
+    without such a table. Only one row group is in memory, whatever there is to join. A race lost to another
     writer is run again on what is there then. Raises `CountMismatch` where other rows came out than went in.
     """
-    before = len(tables.files(name))
-    while _join_some(tables, name):
+    where = {"_source": source} if source else {}
+    before = len(tables.files(name, **where))
+    while _join_some(tables, name, source):
         pass
-    return Joined(before=before, after=len(tables.files(name)))
+    return Joined(before=before, after=len(tables.files(name, **where)))
 
 
 @retry(
@@ -53,13 +56,14 @@ def optimise(tables: Tables, name: str) -> Joined:
     wait=wait_random_exponential(max=2),
     reraise=True,
 )
-def _join_some(tables: Tables, name: str) -> bool:
+def _join_some(tables: Tables, name: str, source: str | None) -> bool:
     """Join the first small files in order of drops' keys; whether files are fewer then."""
     table = tables.get(name)
     if table is None:
         return False
     number = table.schema().find_field(DROP).field_id
-    small = [task for task in table.scan().plan_files() if len(task.file.split_offsets or ()) <= 1]
+    where = EqualTo("_source", source) if source else ALWAYS_TRUE  # type: ignore[call-arg, arg-type]
+    small = [task for task in table.scan(row_filter=where).plan_files() if len(task.file.split_offsets or ()) <= 1]
     small.sort(key=lambda task: (task.file.lower_bounds.get(number, b""), task.file.file_path))
     if len(chosen := small[:AT_ONCE]) < 2:
         return False

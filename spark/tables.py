@@ -12,13 +12,14 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, reduce
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, In
 from pyiceberg.expressions.visitors import ROWS_MUST_MATCH, _StrictMetricsEvaluator
@@ -26,7 +27,8 @@ from pyiceberg.io.pyarrow import parquet_file_to_data_file
 from pyiceberg.manifest import DataFile as Listed
 from pyiceberg.table import ALWAYS_TRUE, FileScanTask, Table, TableProperties, Transaction
 from pyiceberg.table.refs import MAIN_BRANCH
-from pyiceberg.table.update import AssertRefSnapshotId
+from pyiceberg.table.update import AssertRefSnapshotId, RemoveSnapshotRefUpdate, SetSnapshotRefUpdate
+from pyiceberg.types import PrimitiveType
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from spark.errors import TableMoved
@@ -49,6 +51,27 @@ _PROPERTIES = {
 
 Slice = Mapping[str, str | Collection[str] | Collection[int]]
 """Values of partition columns: equal to one, or among several."""
+
+Value: TypeAlias = Any
+"""A value of a column, as Python has it: text, a number, a date, an instant."""
+
+
+class Ranged(NamedTuple):
+    """A data file, and the least and the greatest value of one of its columns; None where that is not known."""
+
+    url: str
+    rows: int
+    bytes: int
+    low: Value | None
+    high: Value | None
+
+
+class Said(NamedTuple):
+    """A snapshot of a table, in order of commits, and what its summary says under names of ours."""
+
+    snapshot: int
+    sequence: int
+    summary: Mapping[str, str]
 
 
 class Tables:
@@ -107,6 +130,58 @@ class Tables:
         table = self.get(name)
         return _marks(table, kind) if table is not None else {}
 
+    def ranges(self, name: str, column: str, **where: str) -> list[Ranged]:
+        """The data files of a slice with their range of a column, as the table's metadata has it, in no order.
+
+        Bounds may be wider than the file's values, unless files came by `exchange` as ordered by that column.
+        """
+        table = self.get(name)
+        if table is None:
+            return []
+        field = table.schema().find_field(column)
+        as_arrow = table.schema().as_arrow().field(column).type
+
+        def value(bounds: Mapping[int, bytes] | None) -> Value | None:
+            if not bounds or field.field_id not in bounds or not isinstance(field.field_type, PrimitiveType):
+                return None
+            found = from_bytes(field.field_type, bounds[field.field_id])
+            return pa.array([found]).cast(_STORED.get(as_arrow, as_arrow)).cast(as_arrow)[0].as_py()
+
+        files = [task.file for task in table.scan(row_filter=_filter(where)).plan_files()]
+        return [
+            Ranged(f.file_path, f.record_count, f.file_size_in_bytes, value(f.lower_bounds), value(f.upper_bounds))
+            for f in files
+        ]
+
+    def said(self, name: str, **summary: str) -> list[Said]:
+        """The snapshots, first to last, whose summary says of us what is asked for (`source="nppes"`)."""
+        table = self.get(name)
+        if table is None:
+            return []
+        found = [
+            Said(
+                snapshot.snapshot_id,
+                snapshot.sequence_number or 0,
+                {
+                    key.removeprefix(_MARK): value
+                    for key, value in snapshot.summary.additional_properties.items()
+                    if key.startswith(_MARK)
+                },
+            )
+            for snapshot in table.snapshots()
+            if snapshot.summary is not None
+        ]
+        chosen = [one for one in found if summary.items() <= one.summary.items()]
+        return sorted(chosen, key=lambda one: one.sequence)
+
+    def files_at(self, name: str, snapshot: int, **where: str) -> list[DataFile]:
+        """The data files of a slice in a snapshot that the table still has."""
+        table = self.catalog.load_table(name)
+        tasks = table.scan(row_filter=_filter(where), snapshot_id=snapshot).plan_files()
+        return [
+            DataFile(url=t.file.file_path, rows=t.file.record_count, bytes=t.file.file_size_in_bytes) for t in tasks
+        ]
+
     @retry(
         retry=retry_if_exception_type(CommitFailedException),
         stop=stop_after_attempt(10),
@@ -139,13 +214,61 @@ class Tables:
         with table.transaction() as change:
             with change.update_schema() as columns:
                 columns.union_by_name(schema)
-            _if_unmoved(change, table)
+            if_unmoved(change, table)
             old = list(table.scan(row_filter=_filter(where)).plan_files())
             if old or files:
                 others = [file for task in old if not _within(table, task, where) for file in _rest(table, task, where)]
                 swap(change, [task.file for task in old], [*others, *files], summary)
             marks = {f"{_MARK}{kind}.{key}": json.dumps(said, sort_keys=True) for kind, key, said in [mark, *also]}
             change.set_properties(marks)
+
+    @retry(
+        retry=retry_if_exception_type(CommitFailedException),
+        stop=stop_after_attempt(10),
+        wait=wait_random_exponential(max=2),
+        reraise=True,
+    )
+    def exchange(
+        self,
+        name: str,
+        schema: pa.Schema,
+        old: Collection[str],
+        files: Sequence[DataFile],
+        *,
+        partitions: Sequence[str],
+        ordered_by: str,
+        mark: tuple[str, str, Mark],
+        if_marked: Callable[[dict[str, Mark]], bool],
+        summary: Mapping[str, str] | None = None,
+        needs: int | None = None,
+    ) -> None:
+        """Put `files` in the place of the `old` ones, by URL, in one snapshot; there is one even where both are none.
+
+        As `replace`, but that other files of the slice stay; raises `TableMoved` also where an old one is not there any
+        more. It fails where the snapshot `needs`, whose files are among the new ones, has been expired. `summary` is
+        kept with the snapshot, for `said`. The bounds of the column `ordered_by` are kept in full.
+        """
+        kind, key, content = mark
+        table = self.get(name) or self._create(name, schema, partitions)
+        if not if_marked(_marks(table, kind)):
+            raise TableMoved(f"{name} has been published to meanwhile")
+        gone = [task.file for task in table.scan().plan_files() if task.file.file_path in set(old)] if old else []
+        if len(gone) < len(set(old)):
+            raise TableMoved(f"{name} has other files meanwhile")
+        with table.transaction() as change:
+            with change.update_schema() as columns:
+                columns.union_by_name(schema)
+            change.set_properties(
+                {
+                    f"write.metadata.metrics.column.{ordered_by}": "full",
+                    f"{_MARK}{kind}.{key}": json.dumps(content, sort_keys=True),
+                }
+            )
+            if_unmoved(change, table)
+            if needs is not None:
+                _if_there(change, needs)
+            said = {kind: key, "fingerprint": content["fingerprint"], "run": content["run"], **(summary or {})}
+            swap(change, gone, files, {f"{_MARK}{name}": value for name, value in said.items()})
 
     def _create(self, name: str, schema: pa.Schema, partitions: Sequence[str]) -> Table:
         location = self.folder(name).removesuffix("/data")
@@ -173,7 +296,7 @@ def swap(change: Transaction, old: Sequence[Listed], new: Sequence[DataFile], su
     if change.table_metadata.name_mapping() is None:  # by which the columns of files are found that have no numbers
         mapping = change.table_metadata.schema().name_mapping.model_dump_json()
         change.set_properties({TableProperties.DEFAULT_NAME_MAPPING: mapping})
-    if not old:
+    if not old and new:
         change.add_files([f.url for f in new], snapshot_properties=dict(summary), check_duplicate_files=False)
         return
     with change.update_snapshot(snapshot_properties=dict(summary)).overwrite() as snapshot:
@@ -188,13 +311,26 @@ def swap(change: Transaction, old: Sequence[Listed], new: Sequence[DataFile], su
                 snapshot.append_data_file(added)
 
 
-def _if_unmoved(change: Transaction, table: Table) -> None:
+_STORED = {pa.date32(): pa.int32(), pa.timestamp("us", tz="UTC"): pa.int64()}
+"""What Iceberg's bounds of a type are read as."""
+
+
+def if_unmoved(change: Transaction, table: Table) -> None:
     """Let the commit fail where somebody else has committed a snapshot since `table` was loaded.
 
     Where nothing is deleted and nothing added, pyiceberg asks for no snapshot: a race would not be seen.
     """
     now = {"ref": MAIN_BRANCH, "snapshot-id": table.metadata.current_snapshot_id}
     change._apply((), (AssertRefSnapshotId.model_validate(now),))
+
+
+def _if_there(change: Transaction, snapshot: int) -> None:
+    """Let the commit fail where a snapshot has been expired meanwhile: a tag on it, which is taken away again."""
+    tag = SetSnapshotRefUpdate.model_validate(
+        {"action": "set-snapshot-ref", "ref-name": "inlet", "type": "tag", "snapshot-id": snapshot}
+    )
+    untag = RemoveSnapshotRefUpdate.model_validate({"action": "remove-snapshot-ref", "ref-name": "inlet"})
+    change._apply((tag, untag), ())
 
 
 def _within(table: Table, task: FileScanTask, where: Slice) -> bool:

@@ -24,7 +24,7 @@ from spark.optimise import Joined, optimise
 from spark.parts import DataFile
 from spark.schemas import Provider
 from spark.tables import Mark, Tables
-from spark.transform import transform
+from spark.transform import Input, transform
 from spark.writer import write
 
 NAME = "raw.party_things"
@@ -134,12 +134,10 @@ def test_sixty_drops_in_one_file(sixty: Sixty, spark: SparkSession) -> None:
     assert by_polars["note"].to_list() == of(before, key(7))["note"].to_pylist()
     found = table.scan(row_filter=f"_drop = '{key(7)}'").to_arrow()
     assert sorted(found["note"].to_pylist(), key=str) == sorted(of(before, key(7))["note"].to_pylist(), key=str)
+    by = Mapping(columns={"npi": npi("npi"), "name": "note"})
     done = transform(
         spark,
-        tables.files(NAME, _drop=key(7)),
-        tables.schema(NAME),
-        1_000,
-        Mapping(columns={"npi": npi("npi"), "name": "note"}),
+        [Input(tables.files(NAME, _drop=key(7)), tables.schema(NAME), 1_000, by)],
         Provider,
         "party",
         drop=key(7),

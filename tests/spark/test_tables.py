@@ -4,6 +4,8 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from blocks.lake import Lake
 from spark.errors import TableMoved
 from spark.parts import DataFile
-from spark.tables import Mark, Tables
+from spark.tables import Mark, Ranged, Tables
 from spark.writer import write
 
 NAME = "raw.party_things"
@@ -247,6 +249,8 @@ def test_a_reader_sees_the_old_or_the_new_rows_only(tables: Tables, lake: Lake) 
 RACER = """
 import json, sys, time
 import pyarrow as pa
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from spark.tables import Tables
 from spark.writer import write
@@ -316,3 +320,92 @@ def test_two_processes_that_race_for_a_slice(lake: Lake, tmp_path: Path) -> None
     published = [s for s in snapshots if s.summary and s.summary["total-records"] in {"3", "4"}]
     assert len(published) == 10  # each turn of both has its snapshot
     assert all(s.summary and s.summary["total-records"] in {"0", "3", "4"} for s in snapshots)
+
+
+def exchange(
+    tables: Tables, lake: Lake, old: list[str], numbers: range, publish: str, schema: pa.Schema = SCHEMA
+) -> list[DataFile]:
+    made = files(lake, "a", numbers) if len(numbers) else []
+    tables.exchange(
+        NAME,
+        schema,
+        old,
+        made,
+        partitions=["_drop"],
+        ordered_by="n",
+        mark=("source", "x", mark(publish)),
+        if_marked=lambda _: True,
+        summary={"publish": publish},
+    )
+    return made
+
+
+def test_files_are_exchanged_and_the_others_stay(tables: Tables, lake: Lake) -> None:
+    """By one snapshot each, which says what it was and whose files can be had again."""
+    one, two = (exchange(tables, lake, [], range(n, n + 3), str(n))[0] for n in (0, 10))
+    exchange(tables, lake, [one.url], range(20, 22), "20")
+    exchange(tables, lake, [], range(0), "nothing")
+    exchange(tables, lake, [two.url], range(0), "gone")
+    assert rows(tables) == [20, 21]
+    assert tables.marks(NAME, "source") == {"x": mark("gone")}
+    said = tables.said(NAME, source="x")
+    assert [one.summary["publish"] for one in said] == ["0", "10", "20", "nothing", "gone"]
+    assert [sum(f.rows for f in tables.files_at(NAME, one.snapshot, _drop="a")) for one in said] == [3, 6, 5, 5, 2]
+    assert tables.files_at(NAME, said[0].snapshot) == [one]
+    assert tables.said(NAME, source="y") == tables.said("raw.nothing") == []
+
+
+def test_a_file_that_is_gone_is_not_exchanged(tables: Tables, lake: Lake) -> None:
+    one = exchange(tables, lake, [], range(3), "0")[0]
+    exchange(tables, lake, [one.url], range(10, 12), "1")
+    with pytest.raises(TableMoved):
+        exchange(tables, lake, [one.url], range(20, 22), "2")
+    assert rows(tables) == [10, 11]
+
+
+def test_an_exchange_from_an_older_state_is_refused(tables: Tables, lake: Lake) -> None:
+    exchange(tables, lake, [], range(3), "0")
+    with pytest.raises(TableMoved):
+        tables.exchange(
+            NAME,
+            SCHEMA,
+            [],
+            files(lake, "a", range(5)),
+            partitions=["_drop"],
+            ordered_by="n",
+            mark=("source", "x", mark("1")),
+            if_marked=lambda marks: marks == {},
+        )
+    assert rows(tables) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["", "x" * 40 + "a", "x" * 40 + "b", "\U00010000"], pa.string()),
+        ([-7, 3], pa.int32()),
+        ([-(2**40), 2**40], pa.int64()),
+        ([date(1931, 2, 3), date(2031, 2, 3)], pa.date32()),
+        ([datetime(1931, 2, 3, 4, 5, 6, 7, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)], pa.timestamp("us", "UTC")),
+        ([Decimal("-1.50"), Decimal("2.25")], pa.decimal128(18, 2)),
+    ],
+    ids=["text", "int", "bigint", "date", "timestamp", "decimal"],
+)
+def test_the_range_of_a_file_is_known_whole(local_lake: Lake, values: list[Any], kind: pa.DataType) -> None:
+    tables = tables_of(local_lake)
+    made = pa.table({"_drop": pa.repeat("a", len(values)), "n": pa.array(values, kind)})
+    done = write([made], tables.folder(NAME), made.schema, local_lake.fs())
+    tables.exchange(
+        NAME,
+        made.schema,
+        [],
+        done,
+        partitions=["_drop"],
+        ordered_by="n",
+        mark=("source", "x", mark("1")),
+        if_marked=lambda _: True,
+    )
+    assert tables.ranges(NAME, "n", _drop="a") == [
+        Ranged(done[0].url, len(values), done[0].bytes, values[0], values[-1])
+    ]
+    assert tables.ranges(NAME, "n", _drop="b") == tables.ranges("raw.nothing", "n") == []
