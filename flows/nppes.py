@@ -8,9 +8,10 @@ deactivated provider keeps a row with little but number and date; one that came 
 Source: CMS, "NPPES Data Dissemination - Readme" of 2025-02-01, and the files that it describes.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 
-from spark.mapping import Mapping, code, date, npi, text
+from spark.mapping import Expression, Mapping, code, date, either, npi, phone, state, text, zip_code
 from spark.readers import Csv, Excel
 from spark.schemas import Provider
 from tasks.cadence import Cadence
@@ -71,6 +72,15 @@ NPPES = Source(
     phi="no",
 )
 
+PRACTICE = "provider_business_practice_location_address"
+COUNTRY = f"{PRACTICE}_country_code_if_outside_u_s"  # filled in also for the United States
+
+
+def at_home(column: str, reading: Callable[[str], Expression]) -> Expression:
+    """A reading for the United States; what stands in an address elsewhere stays as it is."""
+    return either(f"{text(COUNTRY)} <> 'US'", Expression(text(column), text(column)), reading(column))
+
+
 NAME = "concat_ws(' ', concat(provider_last_name_legal_name, ','), provider_first_name, provider_middle_name)"
 
 TO_PROVIDER = Mapping(
@@ -95,11 +105,11 @@ TO_PROVIDER = Mapping(
         ),
         "practice_address_line_1": text("provider_first_line_business_practice_location_address"),
         "practice_address_line_2": text("provider_second_line_business_practice_location_address"),
-        "practice_city": text("provider_business_practice_location_address_city_name"),
-        "practice_state": text("provider_business_practice_location_address_state_name"),
-        "practice_zip_code": text("provider_business_practice_location_address_postal_code"),
-        "practice_country": text("provider_business_practice_location_address_country_code_if_outside_u_s"),
-        "practice_phone": text("provider_business_practice_location_address_telephone_number"),
+        "practice_city": text(f"{PRACTICE}_city_name"),
+        "practice_state": at_home(f"{PRACTICE}_state_name", state),
+        "practice_zip_code": zip_code(f"{PRACTICE}_postal_code", country=COUNTRY),
+        "practice_country": text(COUNTRY),
+        "practice_phone": at_home(f"{PRACTICE}_telephone_number", phone),
         "enumeration_date": date("provider_enumeration_date", "MM/dd/yyyy"),
         "last_updated": date("last_update_date", "MM/dd/yyyy"),
         "certification_date": date("certification_date", "MM/dd/yyyy"),

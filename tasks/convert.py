@@ -1,12 +1,11 @@
 """convert: staged parts to Raw, lossless, what does not parse kept beside it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_run_logger
 from pydantic import BaseModel
 from pyspark import SparkContext
 
@@ -31,14 +30,14 @@ from spark.parts import Part, StagedFile
 from spark.readers import FileReader, Fixed, Reader
 from spark.session import session
 from spark.tables import Mark
-from tasks import index
+from tasks import decisions, index
 from tasks.cores import cores
 from tasks.drop import order
 from tasks.engine import Log
-from tasks.retrying import RETRY
-from tasks.run import Run, current
+from tasks.run import Run, Step, current
 from tasks.source import Drop, fingerprint
-from tasks.unwrap import Parts, clean
+from tasks.tracked import tracked
+from tasks.unwrap import Parts, clean, raw_is_due
 
 SPARK_FROM = 1024**3
 """Bytes of plaintext in a file from which Spark distributes its parts; below, this process is faster."""
@@ -68,11 +67,14 @@ class Raw(BaseModel, frozen=True):
     datasets: dict[str, RawDataset]
 
 
-@task(task_run_name="convert {parts.drop}", cache_policy=NO_CACHE, **RETRY)
+@tracked("convert {parts.drop}")
 def convert(parts: Parts) -> Raw:
     """Turn a drop's parts into Raw, or answer with what is committed."""
     run = current()
-    if not parts.up_to_date:
+    if run.dry is not None:
+        why = raw_is_due(parts.drop, parts.fingerprint, run)
+        run.dry.append(Step(drop=parts.drop.key, stage="convert", why=why, bytes=parts.drop.bytes))
+    elif not parts.up_to_date:
         to_raw(parts, run, log=get_run_logger())
         clean(run.lake, parts.drop, run.id)
     return committed(parts.drop, parts.fingerprint, run)
@@ -82,21 +84,17 @@ def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM, log: Log | N
     """Convert every dataset, then replace the drop in each `rejected` and `raw` table.
 
     Raises `Drifted`, before a record is converted, where the columns of a dataset are such as its policy does not take,
-    `TooManyRejected` where a dataset's share of rejected records is above the source's limit, and `Miscounted`
-    where a file has not the records that the party counted; then, as after any other error, nothing is committed.
+    `TooManyRejected` where a dataset's share of rejected records is above the source's limit and nobody has accepted
+    the drop, and `Miscounted` where a file has not the records that the party counted; then, as after any other error,
+    nothing is committed.
     """
-    source, drop = run.source, parts.drop
+    source, drop, log = run.source, parts.drop, log or logging.getLogger("inlet")
     plans = {name: _splits(files, name, drop, run, spark_from) for name, files in parts.datasets.items()}
-    met = {name: _met(plan, name, drop, run, log or logging.getLogger("inlet")) for name, plan in plans.items()}
+    met = {name: _met(plan, name, drop, run, log) for name, plan in plans.items()}
     by_file = {name: _converted(columns.plans, name, drop, run) for name, columns in met.items()}
     _count(drop, [(file, converted) for files in by_file.values() for file, converted in files])
     done = {name: sum((converted for _, converted in files), Converted()) for name, files in by_file.items()}
-    for name, converted in done.items():
-        if converted.rejected > source.reject_limit * converted.records:
-            reasons = ", ".join(f"{n:,} × {reason}" for reason, n in converted.reasons.items())
-            raise TooManyRejected(
-                f"{source.slug} {drop} {name}: {converted.rejected:,} of {converted.records:,} records ({reasons})"
-            )
+    accepted = _accepted(done, drop, run, log)
     index.keep(run.lake, drop, parts.fingerprint, parts.datasets)
     gone = [name for name in source.datasets if name not in done and _mark(name, drop, run)]
     for name, converted in {**done, **dict.fromkeys(gone, Converted())}.items():
@@ -113,6 +111,7 @@ def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM, log: Log | N
             revision=drop.revision,
             columns=columns.id,
             drift=columns.drift and columns.drift.model_dump(),
+            accepted=accepted,
         )
         here = {"_drop": drop.key}
         rejected, raw = source.table("rejected", name), source.table("raw", name)
@@ -145,6 +144,20 @@ def _count(drop: Drop, files: list[tuple[str, Converted]]) -> None:
         records = sum(done.records for name, done in files if name == file.name or name.startswith(f"{file.name}/"))
         if file.records is not None and records != file.records:
             raise Miscounted(f"{drop.source} {drop} {file.name}: {records:,} records, the party says {file.records:,}")
+
+
+def _accepted(done: Mapping[str, Converted], drop: Drop, run: Run, log: Log) -> str | None:
+    """By whom and why a drop over the limit is taken, None where it is within; raises `TooManyRejected`."""
+    source = run.source
+    over = {name: c for name, c in done.items() if c.rejected > source.reject_limit * c.records}
+    decision = decisions.read(run.lake, source.slug).accepted(drop) if over else None
+    for name, converted in over.items():
+        reasons = ", ".join(f"{n:,} × {reason}" for reason, n in converted.reasons.items())
+        found = f"{source.slug} {drop} {name}: {converted.rejected:,} of {converted.records:,} records ({reasons})"
+        if decision is None:
+            raise TooManyRejected(found)
+        log.warning("%s; taken all the same: %s", found, decision)
+    return str(decision) if decision else None
 
 
 class Plan(NamedTuple):
@@ -221,6 +234,7 @@ def _splits(files: tuple[StagedFile, ...], name: str, drop: Drop, run: Run, spar
     reader = run.source.datasets[name].reader
     if isinstance(reader, Fixed):
         reader = reader.of(drop.as_of.year)
+        files = tuple(file.model_copy(update={"columns": reader.columns}) for file in files)
     reader = settled(reader, files, run.lake.fs())
     plans = []
     for staged in files:

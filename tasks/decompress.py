@@ -9,8 +9,6 @@ from contextlib import closing, nullcontext, suppress
 from typing import BinaryIO
 
 import fsspec
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, SecretStr
 
 from blocks.archive import ArchivePassword
@@ -18,22 +16,26 @@ from blocks.errors import Misconfigured
 from blocks.lake import Lake, sayings
 from spark.errors import Unsafe
 from tasks.gpg import Decrypt
-from tasks.opened import Opened, OpenedFile, files, remove, staged_folder
-from tasks.retrying import RETRY
-from tasks.run import current
+from tasks.opened import NOT_KEPT, Opened, OpenedFile, files, remove, staged_folder, unknown
+from tasks.run import Step, current
 from tasks.source import Source
 from tasks.spool import copy, inside, open_file, spooler
+from tasks.tracked import tracked
 from tasks.transfer import Landed
 from tasks.wrappings import Bounds, Member, peel
 
 
-@task(task_run_name="decompress {landed.drop}", cache_policy=NO_CACHE, **RETRY)
+@tracked("decompress {landed.drop}")
 def decompress(landed: Landed | Opened, expect: Sequence[str] | None = None) -> Opened:
     """Stage every file of a drop out of its wrappings, but for PGP; wrappings other than `expect` are an error.
 
     Files that the source ignores are left out.
     """
     run = current()
+    if run.dry is not None:
+        size = sum(file.size for file in files(landed))
+        run.dry.append(Step(drop=landed.drop.key, stage="decompress", why=NOT_KEPT, bytes=size))
+        return unknown(landed)
     folder = f"{staged_folder(run.lake, landed.drop, run.id)}/decompressed"
     opened: list[OpenedFile] = []
     known = passwords(run.source)

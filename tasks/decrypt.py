@@ -4,26 +4,27 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from blocks.errors import Misconfigured
 from blocks.lake import Lake, sayings
 from blocks.pgp import PgpKey
 from tasks.gpg import Decrypt, decrypter
-from tasks.opened import Opened, OpenedFile, files, staged_folder
-from tasks.retrying import RETRY
-from tasks.run import current
+from tasks.opened import NOT_KEPT, Opened, OpenedFile, files, staged_folder, unknown
+from tasks.run import Step, current
 from tasks.source import Source
 from tasks.spool import copy, open_file
+from tasks.tracked import tracked
 from tasks.transfer import Landed
 from tasks.wrappings.names import unwrapped
 
 
-@task(task_run_name="decrypt {landed.drop}", cache_policy=NO_CACHE, **RETRY)
+@tracked("decrypt {landed.drop}")
 def decrypt(landed: Landed | Opened) -> Opened:
     """Decrypt every file of a drop; one that the source ignores stays as it is."""
     run = current()
+    if run.dry is not None:
+        size = sum(file.size for file in files(landed))
+        run.dry.append(Step(drop=landed.drop.key, stage="decrypt", why=NOT_KEPT, bytes=size))
+        return unknown(landed)
     with keys(run.source) as decrypt:
         if decrypt is None:
             raise Misconfigured(f"the source {run.source.slug} names no PGP key")

@@ -141,7 +141,9 @@ def settle(lake: Lake, drop: Drop, *, error: str | None = None) -> None:
     # a drop that was offered as new, but proved to be the bytes that had landed, made no revision
     done = min(drop.revision, manifest.latest.number)
     finished = manifest.finished if error else max(manifest.finished, done)
-    write(lake, manifest.model_copy(update={"finished": finished, "failed": error}), version)
+    after = manifest.model_copy(update={"finished": finished, "failed": error})
+    if after != manifest:
+        write(lake, after, version)
 
 
 def now() -> datetime:

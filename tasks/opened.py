@@ -47,6 +47,15 @@ def files(of: Landed | Opened) -> tuple[OpenedFile, ...]:
     return tuple(OpenedFile(names=(f.name,), path=f.path, size=f.size, sha256=f.sha256, of=f.of) for f in of.files)
 
 
+NOT_KEPT = "what it gives is not kept"
+"""Why a stage is done whenever what follows it is asked for."""
+
+
+def unknown(of: Landed | Opened) -> Opened:
+    """What a dry run knows of a drop opened further: not what is inside, so that what follows is taken to be due."""
+    return Opened(drop=of.drop, files=tuple(file.model_copy(update={"sha256": ""}) for file in files(of)))
+
+
 def staged_folder(lake: Lake, drop: Drop, run: str) -> str:
     """Where a run stages a drop, as `lake.fs()` wants it: all that is below is the run's own and short-lived."""
     return lake.path("staged", drop.source, encoded(drop.key), run)

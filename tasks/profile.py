@@ -1,16 +1,20 @@
 """profile: what a drop's datasets look like, from the counts of the conversion's own pass."""
 
-from prefect import task
 from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
 
 from tasks.convert import Raw
 from tasks.run import current
+from tasks.tracked import tracked
 
 
-@task(task_run_name="profile {raw.drop}", cache_policy=NO_CACHE)
+@tracked("profile {raw.drop}")
 def profile(raw: Raw) -> None:
-    """Write a table artifact: per dataset its rows, rejected records with reasons, and the columns that are empty."""
+    """Write a table artifact: per dataset its rows, rejected records with reasons, and the columns that are empty.
+
+    In a plan it is no step: it reads nothing but what `convert` has counted.
+    """
+    if current().dry is not None:
+        return
     create_table_artifact(
         table=summary(raw),
         key=f"{current().source.slug}-raw",

@@ -4,9 +4,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel
 
 from blocks.api import JsonApi
 from blocks.drive import Drive
@@ -29,22 +32,43 @@ Zone = Literal["landed", "raw", "transformed"]
 ZONES: tuple[Zone, ...] = ("landed", "raw", "transformed")
 
 
+class Step(BaseModel, frozen=True):
+    """What a stage would do with a drop: `why` it is to be done, None where it is up to date; `bytes` that it reads.
+
+    Bytes are counted as they stand in the lake, or are offered; of what an earlier stage is yet to make there are none.
+    """
+
+    drop: str
+    stage: str
+    why: str | None
+    bytes: int = 0
+
+
 @dataclass(frozen=True)
 class Run:
-    """One run of a source's flow. `id` stands in paths of what it writes, so that runs never meet."""
+    """One run of a source's flow. `id` stands in paths of what it writes, so that runs never meet.
+
+    Where `dry` is a list, stages do nothing: each adds what it would do, and answers with what is known of the result,
+    of which the fingerprint alone counts.
+    """
 
     source: "Source"
     lake: Lake
     id: str
     start_from: Zone | None = None
     force: bool = False
+    dry: list[Step] | None = None
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @cached_property
     def tables(self) -> "Tables":
         """The lake's tables."""
-        from spark.tables import Tables  # pyiceberg takes most of a second to load, and a transfer does not need it
+        # pyiceberg takes most of a second to load, and a transfer does not need it
+        from spark.still import Still
+        from spark.tables import Tables
 
-        return Tables(self.lake.catalog_properties(), self.lake.url())
+        kind = Tables if self.dry is None else Still
+        return kind(self.lake.catalog_properties(), self.lake.url())
 
     def place(self) -> Place:
         """The block that says where the source is; raises `Misconfigured` where there is none."""

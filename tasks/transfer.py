@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import fsspec
 from fsspec.spec import AbstractBufferedFile
-from prefect import get_run_logger, task
+from prefect import get_run_logger
 from prefect.artifacts import create_link_artifact
-from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel
 
 from blocks import uploads
@@ -24,8 +23,8 @@ from tasks.drop import Drop, Offered, fingerprint
 from tasks.engine import Job, Log, send
 from tasks.manifest import LandedFile, Manifest, Revision, now
 from tasks.progress import Progress
-from tasks.retrying import RETRY
-from tasks.run import current
+from tasks.run import Run, Step, current
+from tasks.tracked import tracked
 
 if TYPE_CHECKING:
     from tasks.source import Source
@@ -43,13 +42,17 @@ class Landed(BaseModel, frozen=True):
     files: tuple[LandedFile, ...]
 
 
-@task(task_run_name="transfer {drop}", cache_policy=NO_CACHE, **RETRY)
+@tracked("transfer {drop}")
 def transfer(drop: Drop) -> Landed:
     """Bring a drop's files into the lake, or answer with what has landed."""
     run = current()
     found = manifest.read(run.lake, drop.source, drop.key)
     if found and found[0].latest.number >= drop.revision and not run.redoes(None):
+        if run.dry is not None:
+            run.dry.append(Step(drop=drop.key, stage="transfer", why=None))
         return Landed(drop=found[0].as_drop(), files=found[0].latest.files)
+    if run.dry is not None:
+        return _planned(drop, found[0] if found else None, run, run.dry)
     log = get_run_logger()
     progress = Progress(str(drop), drop.bytes, say=log.info, key=f"{drop.source}-transfer")
     landed = land(
@@ -65,6 +68,16 @@ def transfer(drop: Drop) -> Landed:
     )
     _show(landed, run.lake)
     return landed
+
+
+def _planned(drop: Drop, before: Manifest | None, run: Run, steps: list[Step]) -> Landed:
+    """The step that landing a drop is; its files as far as they are known: what has not landed has no SHA-256."""
+    why = "forced" if run.redoes(None) else "its files changed" if before else "not landed"
+    kept = _kept(drop, before, again=run.redoes(None)) if before else {}
+    wanted = [file for file in drop.files if file.name not in kept]
+    steps.append(Step(drop=drop.key, stage="transfer", why=why, bytes=sum(file.size or 0 for file in wanted)))
+    coming = [LandedFile(name=f.name, path="", size=f.size or 0, mtime=f.mtime, sha256="") for f in wanted]
+    return Landed(drop=drop, files=(*(file for files in kept.values() for file in files), *coming))
 
 
 def land(
@@ -106,12 +119,7 @@ def _land(
     found = manifest.read(lake, drop.source, drop.key)
     before, version = found or (Manifest(source=drop.source, drop=drop.key), None)
     number = before.latest.number + 1 if before.revisions else 1
-    old = _by_offer(before)
-    kept = {
-        file.name: old[file.identity]
-        for file in drop.files
-        if file.identity in old and _proves(old[file.identity], file.checksum) and not again
-    }
+    kept = _kept(drop, before, again=again)
     wanted = [file for file in drop.files if file.name not in kept]
     progress.add(sum(file.size for files in kept.values() for file in files))
     folder = lake.path(*manifest.folder(drop.source, drop.key), f"r{number}")
@@ -256,6 +264,16 @@ def _landed_page(file: Offered, path: str, number: int, lake: Lake) -> LandedFil
         sha256=hashlib.sha256(data).hexdigest(),
         of=file.name,
     )
+
+
+def _kept(drop: Drop, before: Manifest, *, again: bool) -> dict[str, tuple[LandedFile, ...]]:
+    """By name those files of a drop that need not be sent, as they landed; none where all is to be sent again."""
+    old = _by_offer(before)
+    return {
+        file.name: old[file.identity]
+        for file in drop.files
+        if file.identity in old and _proves(old[file.identity], file.checksum) and not again
+    }
 
 
 def _by_offer(before: Manifest) -> dict[tuple[object, ...], tuple[LandedFile, ...]]:

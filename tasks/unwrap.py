@@ -5,8 +5,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, SecretStr
 
 from blocks.lake import Lake, sayings
@@ -18,10 +16,10 @@ from tasks.decrypt import keys
 from tasks.gpg import Decrypt
 from tasks.manifest import now
 from tasks.opened import Opened, files, remove, staged_folder
-from tasks.retrying import RETRY
-from tasks.run import Run, current
+from tasks.run import Run, Step, current
 from tasks.source import Drop, Source, fingerprint
 from tasks.staging import Choice, Stage, Wrapped
+from tasks.tracked import tracked
 from tasks.transfer import Landed
 from tasks.wrappings import Member
 
@@ -35,7 +33,7 @@ class Parts(BaseModel, frozen=True):
     datasets: dict[str, tuple[StagedFile, ...]] = {}
 
 
-@task(task_run_name="unwrap {landed.drop}", cache_policy=NO_CACHE, **RETRY)
+@tracked("unwrap {landed.drop}")
 def unwrap(landed: Landed | Opened, expect: Sequence[str] | None = None) -> Parts:
     """Peel and cut a drop; wrappings other than `expect`, outermost first, are an error. None expects any."""
     run = current()
@@ -47,20 +45,33 @@ def unwrap(landed: Landed | Opened, expect: Sequence[str] | None = None) -> Part
         *sorted(run.source.datasets.items()),
         *(said for f in landed.drop.files for said in (f.records, run.source.named_for(f.name)) if said is not None),
     )
-    if is_raw(landed.drop, made_from, run) and not run.redoes("landed"):
-        return Parts(drop=landed.drop, fingerprint=made_from, up_to_date=True)
+    why = raw_is_due(landed.drop, made_from, run)
+    if run.dry is not None:
+        size = sum(file.size for file in files(landed))
+        run.dry.append(Step(drop=landed.drop.key, stage="unwrap", why=why, bytes=size))
+    if why is None or run.dry is not None:
+        return Parts(drop=landed.drop, fingerprint=made_from, up_to_date=why is None)
     with keys(run.source) as decrypt:
         datasets = stage(landed, run.source, run.lake, run.id, expect, decrypt, passwords(run.source))
     return Parts(drop=landed.drop, fingerprint=made_from, up_to_date=False, datasets=datasets)
 
 
-def is_raw(drop: Drop, made_from: str, run: Run) -> bool:
-    """Whether every dataset of the drop is in Raw as made from this; each one's mark names them all."""
-    marks = {
-        name: run.tables.marks(run.source.table("raw", name), "drop").get(drop.key) for name in run.source.datasets
-    }
-    done = {name: mark for name, mark in marks.items() if mark and mark["fingerprint"] == made_from}
-    return bool(done) and all(done.keys() >= set(mark["datasets"]) for mark in done.values())
+def raw_is_due(drop: Drop, made_from: str, run: Run) -> str | None:
+    """Why a drop is to be converted, None where every dataset of it is in Raw as made from this.
+
+    Each one's mark names them all.
+    """
+    tables = {name: run.source.table("raw", name) for name in run.source.datasets}
+    found = {name: run.tables.marks(table, "drop").get(drop.key) for name, table in tables.items()}
+    marks = {name: mark for name, mark in found.items() if mark}
+    done = {name for name, mark in marks.items() if mark["fingerprint"] == made_from}
+    if run.redoes("landed"):
+        return "forced"
+    if not marks:
+        return "never done"
+    if not done:
+        return "its inputs or its declaration changed"
+    return None if all(done >= set(marks[name]["datasets"]) for name in done) else "not done to its end"
 
 
 def stage(

@@ -603,7 +603,10 @@ def _escaped(text: pa.Array) -> pa.Array:
 
 
 def _phones(draw: _Draw, topic: str) -> pa.Array:
-    return pc.cast(pa.array(2_010_000_000 + draw.below(topic, 7_980_000_000)), pa.string())
+    """Return numbers of the North American plan: neither area nor exchange begins with 0 or 1."""
+    area, exchange = np.divmod(draw.below(topic, 789 * 800 * 10_000) // 10_000, 800)
+    line = draw.below(f"{topic} line", 10_000)
+    return pc.cast(pa.array((201 + area) * 10_000_000 + (200 + exchange) * 10_000 + line), pa.string())
 
 
 def _masked(draw: _Draw, topic: str, present: float) -> pa.Array:

@@ -23,9 +23,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from bench.synthetic.nppes import Delivery, World
 from blocks.drive import Drive
 from blocks.lake import Lake
-from flows.nppes import NPPES, nppes
+from flows.nppes import NPPES, PRACTICE, TO_PROVIDER, nppes
+from spark.mapping import text
 from spark.tables import Tables
 from tasks.manifest import landed
+from tasks.plan import size
 from tests import servers
 
 ROOT = Path(__file__).parents[2]
@@ -94,12 +96,14 @@ class Site:
         names = {
             "organization_name": "organization_name",
             "first_name": "first_name",
-            "practice_zip_code": "practice_postal_code",
             "primary_taxonomy_code": "primary_taxonomy",
             "last_updated": "last_update_date",
         }
         wrong = [npi for npi, row in want.items() if any((have[npi][n] or "") != row[t] for n, t in names.items())]
         assert wrong == []
+        zips = {npi: row["practice_postal_code"] for npi, row in want.items()}
+        normal = {npi: z[:5] + (f"-{z[5:]}" if z[5:].strip("0") else "") for npi, z in zips.items()}
+        assert {npi: row["practice_zip_code"] or "" for npi, row in have.items()} == normal
         for table in ("raw.nppes_npidata", "rejected.nppes_npidata", "transformed.provider", "held.provider"):
             records = self.rows(table).select(["_drop", "_file", "_record"]).to_pylist()
             assert len({tuple(record.values()) for record in records}) == len(records), table
@@ -183,19 +187,45 @@ def test_files_of_two_eras_are_in_one_lake(site: Site, first: str) -> None:
         assert rows[has].null_count < rows.num_rows
 
 
-def test_what_is_redone_from_the_lake_asks_nobody_outside(site: Site) -> None:
+def test_a_backfill_from_the_lake_asks_nobody_outside_and_does_what_changed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World(seed=3, providers=2_000)
     monthly(world, site.outside)
     increment(world, site.outside)
     site.done()
     shutil.rmtree(site.outside)
+    both = {"since": "2026-11", "until": "2026-12"}
 
     def runs(table: str) -> set[str]:
         return {mark["run"] for mark in site.tables.marks(table, "drop").values()}
 
-    raw, transformed = runs("raw.nppes_npidata"), runs("transformed.provider")
-    assert site.done(start_from="raw") == "Done: 2026-11, 2026-12-06"
-    assert runs("transformed.provider") == transformed  # was up to date
+    def lake() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in Path(site.lake.path()).rglob("*") if path.is_file()}
+
+    raw, transformed, before = runs("raw.nppes_npidata"), runs("transformed.provider"), lake()
+    assert site.done(**both, start_from="raw") == "Up to date: 2026-11, 2026-12-06"
+    assert runs("transformed.provider") == transformed
+
+    columns = {**TO_PROVIDER.columns, "practice_city": text(f"lower({PRACTICE}_city_name)")}
+    monkeypatch.setattr("flows.nppes.TO_PROVIDER", TO_PROVIDER.model_copy(update={"columns": columns}))
+    before = lake()
+    planned = site.done(**both, start_from="raw", dry_run=True)
+    raw_bytes = sum(
+        Path(url.removeprefix("file://")).stat().st_size
+        for table in ("raw.nppes_npidata", "transformed.provider")
+        for url in site.tables.files(table)
+    )
+    assert planned == f"Planned: 2026-11, 2026-12-06; reads {size(raw_bytes)}"
+    assert lake() == before
+    assert site.done(**both, start_from="raw") == "Done: 2026-11, 2026-12-06"
+    assert runs("raw.nppes_npidata") == raw
+    assert not runs("transformed.provider") & transformed
+    cities = set(site.rows("current.provider")["practice_city"].to_pylist()) - {None}
+    assert cities == {city.lower() for city in cities} != set()
+    assert site.done(**both, start_from="raw") == "Up to date: 2026-11, 2026-12-06"
+
+    transformed = runs("transformed.provider")
     assert site.done(start_from="raw", force=True, until="2026-11") == "Done: 2026-11"
     assert runs("raw.nppes_npidata") == raw
     assert len(runs("transformed.provider") - transformed) == 1
@@ -208,10 +238,11 @@ def test_what_is_redone_from_the_lake_asks_nobody_outside(site: Site) -> None:
 
 
 def test_a_plan_changes_nothing_and_an_unknown_key_is_explained(site: Site) -> None:
-    monthly(World(seed=3, providers=1_000), site.outside)
+    month = monthly(World(seed=3, providers=1_000), site.outside).path
     whole = increment(World(seed=3, providers=1_000), site.outside).path
     whole.write_bytes(whole.read_bytes()[:-500])  # is still being written
-    assert site.done(dry_run=True) == "Planned: 1 drop; 1 not complete yet"
+    three_times = size(3 * month.stat().st_size)  # transferred, unwrapped and converted
+    assert site.done(dry_run=True) == f"Planned: 2026-11; 1 not complete yet; reads {three_times}"
     assert landed(site.lake, NPPES) == {}
     assert site.done(since=2027, dry_run=True) == "Nothing is new; 1 not complete yet"
     for key, why in {
@@ -235,7 +266,7 @@ def test_a_drop_that_fails_is_tried_again_and_stops_no_other(site: Site) -> None
         state = site.run()
         assert state.is_failed()
         assert "2026-11: Damaged: " in (state.message or "")
-        assert "deactivated" not in (state.message or "")
+        assert "deactivated-2026-11-09: " not in (state.message or "")
         assert site.staged() == []
     assert "Damaged" in (landed(site.lake, NPPES)["2026-11"].failed or "")
     bad.write_bytes(whole)
@@ -247,17 +278,17 @@ def test_a_drop_that_fails_is_tried_again_and_stops_no_other(site: Site) -> None
 RUN = """
 from flows.nppes import nppes
 print("imported", flush=True)
-state = nppes(force={force}, return_state=True)
+state = nppes(**{parameters}, return_state=True)
 print(state.message)
 from pyspark import SparkContext
 print("Spark" if SparkContext._active_spark_context else "no Spark")
 """
 
 
-def process(server: servers.PrefectServer, site: Site, *, force: bool) -> subprocess.Popen[str]:
+def process(server: servers.PrefectServer, site: Site, **parameters: Any) -> subprocess.Popen[str]:
     """The flow in a process, and a session of processes, of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", RUN.format(force=force)],
+        [sys.executable, "-c", RUN.format(parameters=parameters)],
         cwd=ROOT,
         env=server.env | {"INLET_SCRATCH": str(site.outside.parent), "PREFECT_LOGGING_LEVEL": "ERROR"},
         stdout=subprocess.PIPE,
@@ -266,11 +297,22 @@ def process(server: servers.PrefectServer, site: Site, *, force: bool) -> subpro
     )
 
 
-def test_nothing_new_is_said_without_spark(server: servers.PrefectServer, site: Site) -> None:
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({}, "Nothing is new"),
+        ({"start_from": "raw"}, "Up to date: 2026-11"),
+        ({"start_from": "landed", "force": True, "dry_run": True}, "Planned: 2026-11; reads "),
+    ],
+)
+def test_what_there_is_to_do_is_said_without_spark(
+    server: servers.PrefectServer, site: Site, parameters: dict[str, Any], says: str
+) -> None:
     monthly(World(seed=3, providers=1_000), site.outside)
     site.done()
-    out, _ = process(server, site, force=False).communicate(timeout=120)
-    assert out.splitlines()[-2:] == ["Nothing is new", "no Spark"]
+    out, _ = process(server, site, **parameters).communicate(timeout=120)
+    said, spark = out.splitlines()[-2:]
+    assert (said.startswith(says), spark) == (True, "no Spark"), out
 
 
 def test_killed_at_any_moment_and_run_again_it_ends_right(server: servers.PrefectServer, site: Site) -> None:
@@ -280,8 +322,10 @@ def test_killed_at_any_moment_and_run_again_it_ends_right(server: servers.Prefec
     seed = random.randrange(10**6)
     chance = random.Random(seed)
     moments = [chance.uniform(0, 0.5), *(chance.uniform(0.5, 16) for _ in range(5))]
-    for moment in moments:
-        run = process(server, site, force=True)
+    for number, moment in enumerate(moments):
+        # what is new; then, as it may be done by then, a backfill of what has landed
+        backfill = {"since": 2026, "start_from": "landed"} if number > 2 else {}
+        run = process(server, site, force=True, **backfill)
         assert run.stdout is not None
         assert run.stdout.readline() == "imported\n"
         time.sleep(moment)
@@ -290,9 +334,11 @@ def test_killed_at_any_moment_and_run_again_it_ends_right(server: servers.Prefec
         run.wait()
         run.stdout.close()
     site.done()
+    site.done(start_from="landed")
     site.assert_true(world.truth())
     for manifest in landed(site.lake, NPPES).values():
         assert (manifest.finished, manifest.failed) == (1, None), (seed, manifest)
+    assert site.done(start_from="landed") == "Up to date: 2026-11, 2026-12-06"
     # what the killed had staged goes when it is a day old
     for path in site.staged():
         os.utime(path, (0, 0))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ from tests.servers import S3, PrefectServer, Sshd, require, running
 
 ROOT = Path(__file__).parents[2]
 DAY = timedelta(days=1)
-START = date(2026, 11, 8)
+START = date(2025, 11, 8)
 DONE = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
@@ -122,7 +123,7 @@ def site(prefect_server: PrefectServer, sshd: Sshd, s3: S3, tmp_path_factory: py
 
 @pytest.fixture(scope="module")
 def world(site: Site) -> World:
-    return World(seed=5, providers=4_000)
+    return World(seed=5, providers=4_000, start=START)
 
 
 def current(site: Site) -> dict[str, dict[str, Any]]:
@@ -150,7 +151,9 @@ def assert_true(site: Site, world: World) -> None:
 
 
 def test_the_deployments_are_as_declared(site: Site) -> None:
-    found = {d["name"]: d for d in site.api("deployments")}
+    every = site.api("deployments")
+    assert {(d["name"], d["entrypoint"]) for d in every} >= {("operate", "flows.operate.operate")}
+    found = {d["name"]: d for d in every if d["entrypoint"] != "flows.operate.operate"}
     assert found.keys() == {"ingest", "drop"}
     assert {d["entrypoint"] for d in found.values()} == {"flows.nppes.nppes"}
     assert {d["work_pool_name"] for d in found.values()} == {"inlet"}
@@ -173,7 +176,7 @@ def test_drops_go_from_sftp_to_current_on_s3(site: Site, world: World) -> None:
     parent, children = site.run("nppes/ingest")
 
     assert parent["state_type"] == "COMPLETED", parent["state"]["message"]
-    keys = {"2026-11", "2026-12-06", "deactivated-2026-11-17"}
+    keys = {"2025-11", "2025-12-06", "deactivated-2025-11-17"}
     assert {run["idempotency_key"] for run in children} == {f"{parent['id']}:{key}" for key in keys}
     assert {run["state_type"] for run in children} == {"COMPLETED"}
     assert {run["name"] for run in children} == {f"nppes {key}" for key in keys}
@@ -189,7 +192,7 @@ def test_drops_go_from_sftp_to_current_on_s3(site: Site, world: World) -> None:
 
     tables = Tables(site.lake.catalog_properties(), site.lake.url())
     for delivery in world.deliveries[:2]:
-        key = "2026-11" if delivery.kind == "full" else "2026-12-06"
+        key = "2025-11" if delivery.kind == "full" else "2025-12-06"
         assert tables.rows("raw.nppes_npidata", _drop=key) == delivery.well_formed
         assert tables.rows("rejected.nppes_npidata", _drop=key) == delivery.malformed
         assert tables.rows("raw.nppes_endpoint", _drop=key) == delivery.endpoint
@@ -206,13 +209,55 @@ def test_nothing_new_starts_nothing(site: Site) -> None:
     assert children == []
 
 
-def test_a_dry_run_only_plans(site: Site) -> None:
-    parent, children = site.run("nppes/drop", "-p", "since=2026", "-p", "dry_run=true")
-    assert parent["name"] == "nppes since 2026 (plan only)"
-    assert parent["state"]["message"] == "Planned: 3 drops"
+def test_a_backfill_is_planned_then_done_from_the_lake_alone(site: Site) -> None:
+    keys = ["2025-11", "deactivated-2025-11-17", "2025-12-06"]  # oldest first
+    tables = Tables(site.lake.catalog_properties(), site.lake.url())
+
+    def backfill(*more: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        parameters = ["since=2025-01", "until=2025-12", "start_from=raw", *more]
+        return site.run("nppes/ingest", *(text for parameter in parameters for text in ("-p", parameter)))
+
+    def runs(table: str) -> set[str]:
+        return {mark["run"] for mark in tables.marks(table, "drop").values()}
+
+    def objects() -> dict[str, str]:
+        return {path: info["ETag"] for path, info in site.lake.fs().find(site.lake.path(), detail=True).items()}
+
+    away = site.outside.rename(site.outside.with_name("away"))
+    raw, transformed, before = runs("raw.nppes_npidata"), runs("transformed.provider"), objects()
+
+    parent, children = backfill("dry_run=true", "force=true")
+    size = r"[0-9.]+ [kM]B"
+    assert parent["name"] == "nppes since 2025-01 until 2025-12 from raw again (plan only)"
+    assert re.fullmatch(rf"Planned: {', '.join(keys)}; reads {size}", parent["state"]["message"])
     assert children == []
+    assert objects() == before
     (plan,) = [a for a in site.api("artifacts") if a["flow_run_id"] == parent["id"]]
-    assert [row["drop"] for row in json.loads(plan["data"])] == ["2026-11", "deactivated-2026-11-17", "2026-12-06"]
+    *rows, total = json.loads(plan["data"])
+    assert [row["drop"] for row in rows] == keys
+    assert {row["to do"] for row in rows} == {"transform, publish (forced)"}
+    assert (total["drop"], total["to do"]) == ("3 drops", "transform 3 ×, publish 3 ×")
+    assert all(re.fullmatch(size, row["reads"]) for row in [*rows, total])
+    logged = [log["message"] for log in site.api("logs") if log["flow_run_id"] == parent["id"]]
+    first = r"2025-11, full, as of 2025-11-08, revision 1: transform, publish \(forced\); reads "
+    assert [message for message in logged if re.fullmatch(first + size, message)]
+    tasks = site.api("task_runs", flow_runs={"id": {"any_": [parent["id"]]}})
+    assert tasks == []  # nor is the outside asked
+
+    parent, children = backfill("force=true")
+    assert parent["state"]["message"] == f"Done: {', '.join(keys)}"
+    in_order = sorted(children, key=lambda run: run["created"])
+    assert [run["parameters"]["drops"] for run in in_order] == [[key] for key in keys]
+    assert {run["state_type"] for run in children} == {"COMPLETED"}
+    assert runs("raw.nppes_npidata") == raw
+    assert not runs("transformed.provider") & transformed
+
+    before = objects()
+    parent, children = backfill()
+    assert parent["state"]["message"] == f"Up to date: {', '.join(keys)}"
+    assert children == []
+    assert [path for path, etag in objects().items() if before.get(path) != etag] == []
+    away.rename(site.outside)
 
 
 def test_a_broken_drop_fails_alone_and_is_done_when_repaired(site: Site, world: World) -> None:
@@ -227,21 +272,21 @@ def test_a_broken_drop_fails_alone_and_is_done_when_repaired(site: Site, world: 
 
     assert parent["state_type"] == "FAILED"
     message = parent["state"]["message"]
-    assert "2027-01-04: Damaged: " in message
-    assert "deactivated" not in message
+    assert "2026-01-04: Damaged: " in message
+    assert message.endswith("). Done: deactivated-2026-01-07")
     states = {run["parameters"]["drops"][0]: run["state_type"] for run in children}
-    assert states == {"2027-01-04": "FAILED", "deactivated-2027-01-07": "COMPLETED"}
+    assert states == {"2026-01-04": "FAILED", "deactivated-2026-01-07": "COMPLETED"}
 
     broken.write_bytes(whole)
     parent, children = site.run("nppes/ingest")
     assert parent["state_type"] == "COMPLETED", parent["state"]["message"]
-    assert [run["parameters"]["drops"] for run in children] == [["2027-01-04"]]
-    assert landed(site.lake, NPPES)["2027-01-04"].latest.number == 2
+    assert [run["parameters"]["drops"] for run in children] == [["2026-01-04"]]
+    assert landed(site.lake, NPPES)["2026-01-04"].latest.number == 2
     assert_true(site, world)
 
 
 def test_cancelling_an_ingest_cancels_its_drops(site: Site) -> None:
-    started = site.prefect("deployment", "run", "nppes/ingest", "-p", "since=2026", "-p", "force=true")
+    started = site.prefect("deployment", "run", "nppes/ingest", "-p", "since=2025", "-p", "force=true")
     assert started.returncode == 0, started.stdout
 
     def children() -> list[dict[str, Any]]:

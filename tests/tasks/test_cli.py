@@ -1,16 +1,19 @@
 """The `inlet` command as a person runs it: a process, its exit code, and what it prints."""
 
 import csv
+import getpass
 import gzip
 import hashlib
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 import zipfile
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pyreadstat
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from bench.synthetic.nppes import World, main_csv
+from blocks.lake import Lake
 from tasks.cli import main
-from tests.servers import GpgKey
+from tasks.manifest import Manifest, Revision, write
+from tests.servers import GpgKey, PrefectServer
 
 INLET = Path(sys.executable).parent / "inlet"
 
@@ -275,6 +281,136 @@ def test_status_of_an_empty_lake(tmp_path: Path) -> None:
     result = said("status", "--lake", tmp_path / "lake")
     nppes = next(s for s in result["sources"] if s["source"] == "nppes")  # type: ignore[attr-defined]
     assert (nppes["landed"], nppes["last_drop"], nppes["pending"], nppes["failed"]) == (0, None, [], {})
+
+
+@pytest.fixture
+def nppes_lake(local_lake: Lake) -> Lake:
+    """A lake in which two drops of NPPES have landed, of which one failed."""
+    for day, failed in ((8, None), (15, "TooManyRejected: nppes 2026-11-15 npidata: 9 of 99 records")):
+        as_of = datetime(2026, 11, day, tzinfo=UTC)
+        revision = Revision(number=1, as_of=as_of, kind="incremental", files=(), run="r", landed_at=as_of)
+        drop = Manifest(
+            source="nppes", drop=f"2026-11-{day:02}", revisions=(revision,), finished=not failed, failed=failed
+        )
+        write(local_lake, drop, None)
+    return local_lake
+
+
+class Operator:
+    """Gives commands on a lake, in this process, as each start of another would take seconds."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, captured: pytest.CaptureFixture[str]) -> None:
+        self._patch, self._captured = patch, captured
+
+    def __call__(self, *arguments: object) -> str:
+        """What a command prints, or the line by which it fails."""
+        self._patch.setattr(sys, "argv", ["inlet", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return str(ended.value.code) if ended.value.code else self._captured.readouterr().out
+
+    def said(self, *arguments: object) -> Any:
+        return json.loads(self(*arguments, "--json"))
+
+
+@pytest.fixture
+def operator(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Operator:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("INLET_CADENCE", "off")
+    return Operator(monkeypatch, capsys)
+
+
+def test_an_operator_decides_and_sees_what_was_decided(nppes_lake: Lake, operator: Operator) -> None:
+    lake = ("--lake", nppes_lake.path())
+    held = operator.said("hold", "nppes", "2026-11-08", "--reason", "columns have moved", "--actor", "ana", *lake)
+    assert (held["verb"], held["done"]) == ("hold", "nppes 2026-11-08 is held: current stays as it is")
+    done = operator("hold", "nppes", "--reason", "the party sends it again", *lake)
+    assert done == "nppes is held: current stays as it is\nUntil: inlet release nppes --reason …\n"
+    again = operator("hold", "nppes", "--reason", "once more", *lake)
+    assert again.startswith("Refused: nppes is held already: the party sends it again (")
+    accepted = operator("accept", "nppes", "2026-11-15", "--reason", "looked at it", *lake)
+    assert "prefect deployment run nppes/ingest -p drops=2026-11-15 -p start_from=landed" in accepted
+    made = operator.said("decisions", "nppes", *lake)["decisions"]
+    actor = f"{getpass.getuser()}@{socket.gethostname()}"
+    assert [(d["verb"], d["drop"], d["actor"]) for d in made] == [
+        ("hold", "2026-11-08", "ana"),
+        ("hold", None, actor),
+        ("accept", "2026-11-15", actor),
+    ]
+    shown = operator("decisions", "nppes", *lake)
+    assert re.search(r"ana +hold +2026-11-08 +columns have moved +current stays as it is", shown)
+    standing = operator("status", *lake)
+    assert re.search(r"nppes +2 +2026-11-15 +2026-11-15", standing)
+    notes = [line.partition(" (")[0] for line in standing.splitlines() if line.startswith("•")]
+    assert notes == [
+        "• nppes is held: the party sends it again",
+        "• nppes 2026-11-08 is held: columns have moved",
+        "• nppes 2026-11-15 failed: TooManyRejected: nppes 2026-11-15 npidata: 9 of 99 records",
+        "• nppes 2026-11-15 is accepted, for the next run: looked at it",
+    ]
+    released = operator("release", "nppes", "--reason", "it came", *lake)
+    assert "prefect deployment run nppes/ingest\n" in released
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["hold", "nppes"], "UsageError: Missing parameter: reason"),
+        (["hold", "npes", "--reason", "a reason"], "Refused: there is no source 'npes', only nppes"),
+        (
+            ["hold", "nppes", "2026-11-01", "--reason", "a reason"],
+            "Refused: nppes has no drop '2026-11-01', only 2026-11-",
+        ),
+        (["hold", "nppes", "--reason", "x"], "Refused: hold wants a reason"),
+        (["accept", "nppes", "--reason", "a reason"], "UsageError: Missing parameter: drops"),
+        (["accept", "nppes", "2026-11-08", "--reason", "a reason"], "Refused: nppes 2026-11-08 went all the way"),
+        (["rollback", "nppes", "provider", "--reason", "a reason"], "Refused: nppes has published to no schema"),
+        (["purge", "nppes", "--reason", "a reason"], "Refused: purge removes all of nppes from file://"),
+        (["optimise"], "Refused: name a source, or say --all"),
+        (["expire", "nppes", "--all"], "Refused: name a source, or say --all"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_an_operator_gets_wrong_is_one_line(
+    arguments: list[str], error: str, nppes_lake: Lake, operator: Operator
+) -> None:
+    said = operator(*arguments, "--lake", nppes_lake.path())
+    assert said.startswith(error)
+    assert "\n" not in said
+    assert not Path(nppes_lake.path("decisions")).exists()
+
+
+def test_a_purge_that_is_confirmed_leaves_what_was_decided(nppes_lake: Lake, operator: Operator) -> None:
+    lake = ("--lake", nppes_lake.path())
+    done = operator("purge", "nppes", "--reason", "the contract ended", "--yes", *lake)
+    assert done.startswith("nppes is purged and held: landed: 2 objects, ")
+    assert [d["verb"] for d in operator.said("decisions", "nppes", *lake)["decisions"]] == ["hold", "purge"]
+
+
+def test_a_lake_that_is_not_there_is_not_made(tmp_path: Path, operator: Operator) -> None:
+    said = operator("hold", "nppes", "--reason", "a reason", "--lake", tmp_path / "leak")
+    assert said == f"Refused: there is no lake at file://{tmp_path}/leak"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lake_is_the_block_that_the_environment_names(
+    nppes_lake: Lake, prefect_server: PrefectServer, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the one that is called lake; a root that is given goes before both."""
+
+    def landed(found: Any) -> int:
+        return next(int(s["landed"]) for s in found["sources"] if s["source"] == "nppes")
+
+    monkeypatch.setenv("INLET_LAKE", "lake-of-the-cli")
+    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
+        nppes_lake.save("lake-of-the-cli", overwrite=True)
+        assert landed(operator.said("status")) == 2
+        assert landed(operator.said("status", "--lake", nppes_lake.path("none"))) == 0
+        monkeypatch.setenv("INLET_LAKE", "no-such-lake")
+        missing = operator("status")
+    assert missing.startswith("Misconfigured: there is no lake block named 'no-such-lake', and no --lake ROOT is given")
+    found = said("status", **prefect_server.env, INLET_LAKE="lake-of-the-cli")  # as a process of its own
+    assert landed(found) == 2
 
 
 def test_new_drafts_a_source_that_reads_its_sample(tmp_path: Path) -> None:

@@ -1,115 +1,32 @@
 """Which drops a run does - periods, keys, what is unfinished - and how it ends."""
 
+import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.drive import Drive
 from blocks.lake import Lake
-from flows.nppes import NPPES
 from spark.readers import Csv
 from spark.tables import Tables
-from tasks import manifest
+from tasks import decisions, manifest
 from tasks.cadence import Cadence
 from tasks.convert import convert
-from tasks.ingest import DropsFailed, ingest, period, plan
-from tasks.manifest import Manifest, Revision, now
-from tasks.run import Run
-from tasks.source import Dataset, Delivery, Drop, FileList, Kind, Source
+from tasks.decisions import Decision, Verb
+from tasks.ingest import DropsFailed, ingest
+from tasks.manifest import now
+from tasks.source import Dataset, Delivery, Drop, FileList, Source
 from tasks.status import standing
 from tasks.transfer import transfer
 from tasks.unwrap import unwrap
 from tests.servers import PrefectServer
-
-# key, kind, UTC instant (midnight in New York), whether it went all the way
-LANDED: list[tuple[str, Kind, datetime, bool]] = [
-    ("2026-11", "full", datetime(2026, 11, 8, 5, tzinfo=UTC), True),
-    ("2026-11-08", "incremental", datetime(2026, 11, 8, 5, tzinfo=UTC), True),
-    ("deactivated-2026-11-08", "deletions", datetime(2026, 11, 8, 5, tzinfo=UTC), True),
-    ("2026-11-01", "incremental", datetime(2026, 11, 1, 4, tzinfo=UTC), True),  # before the clocks changed
-    ("2026-12", "full", datetime(2026, 12, 31, 5, tzinfo=UTC), False),
-    ("2015-03", "full", datetime(2015, 3, 8, 5, tzinfo=UTC), True),
-]
-ALL = ["2015-03", "2026-11-01", "2026-11", "2026-11-08", "deactivated-2026-11-08", "2026-12"]
-
-
-@pytest.fixture
-def run(local_lake: Lake) -> Run:
-    for key, kind, as_of, finished in LANDED:
-        revision = Revision(number=1, as_of=as_of, kind=kind, offered=(), files=(), run="run", landed_at=as_of)
-        made = Manifest(source="nppes", drop=key, revisions=(revision,), finished=int(finished))
-        manifest.write(local_lake, made, None)
-    return Run(source=NPPES, lake=local_lake, id="run-00000001", start_from="landed")
-
-
-@pytest.mark.parametrize(
-    ("text", "start", "end"),
-    [
-        ("2025", "2025-01-01", "2026-01-01"),
-        (2025, "2025-01-01", "2026-01-01"),
-        ("2025-12", "2025-12-01", "2026-01-01"),
-        ("2025-11", "2025-11-01", "2025-12-01"),
-        ("2025-12-31", "2025-12-31", "2026-01-01"),
-        ("2024-02-28", "2024-02-28", "2024-02-29"),
-        ("2024-02", "2024-02-01", "2024-03-01"),
-    ],
-)
-def test_period(text: str | int, start: str, end: str) -> None:
-    assert period(text) == (datetime.fromisoformat(start), datetime.fromisoformat(end))
-
-
-@pytest.mark.parametrize("text", ["", "soon", "2025-13", "2025-02-30", "25", 202512, "2025-01-01T00:00", "2025/01", -1])
-def test_what_is_no_period(text: str | int) -> None:
-    with pytest.raises(ValueError, match="is no day, month or year, such as 2025-12-31, 2025-12 or 2025"):
-        period(text)
-
-
-@pytest.mark.parametrize(
-    ("chosen", "keys"),
-    [
-        ({}, ALL),
-        ({"drops": []}, ALL),
-        ({"drops": ""}, ALL),
-        ({"drops": "2026-11"}, ["2026-11"]),
-        ({"drops": ["deactivated-2026-11-08", "2015-03"]}, ["2015-03", "deactivated-2026-11-08"]),
-        ({"since": 2026}, ALL[1:]),
-        ({"since": "2026-11-08"}, ALL[2:]),
-        ({"since": "2026-11-09"}, ["2026-12"]),
-        ({"until": "2026-11-08"}, ALL[:5]),
-        ({"until": "2026-11-07"}, ALL[:2]),
-        ({"until": "2026-12"}, ALL),
-        ({"since": "2026-11", "until": "2026-11-01"}, ["2026-11-01"]),
-        ({"since": "2027"}, []),
-        ({"drops": "2026-12", "until": "2026-11"}, []),
-    ],
-)
-def test_plan(run: Run, chosen: dict[str, Any], keys: list[str]) -> None:
-    assert [drop.key for drop in plan(run, **chosen).drops] == keys
-
-
-@pytest.mark.parametrize(
-    ("drops", "why"),
-    [
-        ("2026-1", r"2026-1: neither offered nor landed \(there is 2026-1"),
-        (["2026-11", "2026_12"], r"^nppes cannot do 2026_12: neither offered nor landed \(there is 2026-12"),
-        ("x", r"x: neither offered nor landed \(there is 2026-12, deactivated-2026-11-08, 2026-11-08\)$"),
-    ],
-)
-def test_an_unknown_key_is_answered_with_known_ones(run: Run, drops: str | list[str], why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        plan(run, drops)
-
-
-def test_an_empty_lake_has_no_plan_and_no_keys(local_lake: Lake) -> None:
-    run = Run(source=NPPES, lake=local_lake, id="run-00000001", start_from="raw")
-    assert plan(run).drops == ()
-    with pytest.raises(ValueError, match=r"nppes cannot do 2026-11: neither offered nor landed$"):
-        plan(run, "2026-11")
 
 
 def test_failures_are_told_by_drop() -> None:
@@ -225,3 +142,135 @@ def test_forced_a_drop_is_done_as_it_is_listed_now_and_no_other(outside: Path, l
     assert run_party().message == f"Done: {first}, {last}"
     assert run_party(force=True).message == "Nothing is new"
     assert run_party(force=True, drops=last).message == f"Done: {last}"
+
+
+def decide(lake: Lake, verb: Verb, drop: str | None = None, revision: int | None = None) -> None:
+    made = Decision(verb=verb, drop=drop, revision=revision, reason="as agreed", actor="ann", at=now())
+    decisions.record(lake, "party", made)
+
+
+def changes(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_dry_run_shows_the_plan_and_does_nothing(
+    outside: Path, local_lake: Lake, prefect_server: PrefectServer
+) -> None:
+    old, new = (deliver(outside, now() - timedelta(days=n)) for n in (1, 0))
+    run_party(drops=old)
+    before = changes(Path(local_lake.path()))
+    state = run_party(since=2020, dry_run=True)
+    assert state.message == f"Planned: {new}, 1 was up to date; reads 84 bytes"
+    after = changes(Path(local_lake.path()))
+    assert {path for path in after if after[path] != before.get(path)} <= {
+        local_lake.path("landed/party/_seen.json.zst")
+    }
+    assert before.keys() == after.keys()
+
+    run_id = str(state.state_details.flow_run_id)
+
+    def of_the_run(path: str, **query: Any) -> list[dict[str, Any]]:
+        url = f"{prefect_server.api_url}/{path}/filter"
+        rows: list[dict[str, Any]] = httpx.post(url, json=query).json()
+        return [row for row in rows if row["flow_run_id"] == run_id]
+
+    (artifact,) = of_the_run("artifacts", artifacts={"key": {"any_": ["party-plan"]}}, sort="CREATED_DESC")
+    todo = "transfer (not landed); unwrap, convert (never done)"
+    rows = [list(row.values()) for row in json.loads(artifact["data"])]
+    assert rows == [
+        [old, "incremental", old, 1, "up to date", ""],
+        [new, "incremental", new, 1, todo, "84 bytes"],
+        ["2 drops", "", "", "", "transfer 1 ×, unwrap 1 ×, convert 1 ×", "84 bytes"],
+    ]
+    tasks = of_the_run("task_runs", flow_runs={"id": {"any_": [run_id]}})
+    assert [task["name"] for task in tasks] == ["discover"]
+
+
+def test_nothing_is_done_of_a_source_that_is_held(outside: Path, local_lake: Lake) -> None:
+    key = deliver(outside, now())
+    decide(local_lake, "hold")
+    for parameters in ({}, {"drops": key, "force": True}, {"dry_run": True}):
+        state = run_party(**parameters)
+        assert (state.is_completed(), state.name) == (True, "Held")
+        assert (state.message or "").startswith("party is held: as agreed (ann, ")
+    assert not local_lake.fs().exists(local_lake.path("landed"))  # nor is a listing kept: nobody was asked
+    decide(local_lake, "release")
+    assert run_party().message == f"Done: {key}"
+
+
+def test_a_drop_that_is_held_is_left_out_and_the_others_are_done(outside: Path, local_lake: Lake) -> None:
+    bad, good = (deliver(outside, now() - timedelta(days=n)) for n in (1, 0))
+    decide(local_lake, "hold", bad)
+    state = run_party()
+    assert (state.message or "").startswith(f"Done: {good}; {bad} is held: as agreed (ann, ")
+    assert manifest.landed(local_lake, PARTY).keys() == {good}
+    assert (run_party().message or "").startswith(f"Nothing is new; {bad} is held: as agreed (ann, ")
+    failed = run_party(drops=bad)
+    assert failed.is_failed()
+    assert f"party cannot do {bad}: held: as agreed (ann, " in (failed.message or "")
+    assert f"first: inlet release party {bad} --reason" in (failed.message or "")
+    decide(local_lake, "release", bad)
+    assert run_party().message == f"Done: {bad}"
+
+
+def test_a_run_that_was_started_for_a_drop_which_is_held_meanwhile_does_nothing(
+    outside: Path, local_lake: Lake
+) -> None:
+    key = deliver(outside, now())
+    decide(local_lake, "hold", key)
+
+    found: list[State[Any]] = []
+
+    @flow
+    def parent() -> None:
+        found.append(run_party(drops=[key]))
+
+    parent()
+    (state,) = found
+    assert (state.is_completed(), state.name) == (True, "Held")
+    assert (state.message or "").startswith(f"{key} is held: as agreed (ann, ")
+    assert not local_lake.fs().exists(local_lake.path("landed"))
+
+
+def test_a_hold_stops_the_drops_that_a_run_has_not_begun(
+    outside: Path, local_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (deliver(outside, now() - timedelta(days=n)) for n in (2, 1, 0))
+    settle = manifest.settle
+
+    def settle_and_hold(lake: Lake, drop: Drop, **more: Any) -> None:
+        settle(lake, drop, **more)
+        if drop.key == first:
+            decide(lake, "hold", second)
+
+    monkeypatch.setattr(manifest, "settle", settle_and_hold)
+    assert run_party().message == f"Done: {first}, {third}; {second} was held meanwhile"
+    assert manifest.landed(local_lake, PARTY).keys() == {first, third}
+
+
+def test_a_drop_over_the_reject_limit_is_taken_when_it_is_accepted(outside: Path, local_lake: Lake) -> None:
+    key = deliver(outside, now())
+    (outside / f"claims_{key.replace('-', '')}.csv").write_text("id,paid\n1,2\n2,3,4\n")
+    state = run_party()
+    assert "TooManyRejected: party" in (state.message or "")
+    assert manifest.landed(local_lake, PARTY)[key].finished == 0
+    decide(local_lake, "accept", key, revision=2)  # another revision than the one that landed
+    assert run_party().is_failed()
+    decide(local_lake, "accept", key, revision=1)
+    assert run_party().message == f"Done: {key}"
+    tables = Tables(local_lake.catalog_properties(), local_lake.url())
+    assert tables.rows("raw.party_claims") == tables.rows("rejected.party_claims") == 1
+    for dataset in PARTY.datasets:
+        assert "accept: as agreed (ann, " in tables.marks(PARTY.table("raw", dataset), "drop")[key]["accepted"]
+    assert run_party(drops=key).message == f"Up to date: {key}"
+
+
+def test_what_was_killed_after_its_last_stage_is_only_noted_as_done(outside: Path, local_lake: Lake) -> None:
+    key = deliver(outside, now())
+    run_party()
+    found = manifest.read(local_lake, "party", key)
+    assert found is not None
+    manifest.write(local_lake, found[0].model_copy(update={"finished": 0}), found[1])
+    assert run_party().message == f"Up to date: {key}"
+    assert manifest.landed(local_lake, PARTY)[key].finished == 1
+    assert run_party().message == "Nothing is new"
