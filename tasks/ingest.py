@@ -64,7 +64,8 @@ def ingest(source: Source) -> Callable[[Life], Flow[..., object]]:
                 until: A day, month or year, such as 2025-06: only drops that speak of it or of earlier.
                 start_from: Read from this zone of the lake and ask nobody outside. Without drops, since and until:
                     every drop that has landed.
-                force: Do every stage from start_from on again, also where it is up to date.
+                force: Do every stage from start_from on again, also where it is up to date; files that have landed are
+                    not transferred again.
                 dry_run: Only show the plan, drops, stages and bytes, in the log and as an artifact.
             """
             run = Run(source=source, lake=load_lake(), id=_run_id(), start_from=start_from, force=force)
