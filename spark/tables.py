@@ -25,6 +25,7 @@ from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, I
 from pyiceberg.expressions.visitors import ROWS_MUST_MATCH, _StrictMetricsEvaluator
 from pyiceberg.io.pyarrow import parquet_file_to_data_file
 from pyiceberg.manifest import DataFile as Listed
+from pyiceberg.manifest import ManifestFile
 from pyiceberg.table import ALWAYS_TRUE, FileScanTask, Table, TableProperties, Transaction
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import AssertRefSnapshotId, RemoveSnapshotRefUpdate, SetSnapshotRefUpdate
@@ -303,12 +304,20 @@ def swap(change: Transaction, old: Sequence[Listed], new: Sequence[DataFile], su
         # pyiceberg (0.12) otherwise looks for the manifests of these files' partitions in threads that share one
         # evaluator's state, and may miss some; files are deleted by name, whatever this says
         snapshot.delete_by_predicate(ALWAYS_TRUE)
+        # and carries on every manifest that says nothing but what is gone, to read it again in each commit that follows
+        carried = snapshot._existing_manifests
+        snapshot._existing_manifests = lambda: [m for m in carried() if _lives(m)]  # type: ignore[method-assign]
         for listed in old:
             snapshot.delete_data_file(listed)
         with ThreadPoolExecutor() as pool:  # each footer is read
             read = partial(parquet_file_to_data_file, change._table.io, change.table_metadata)
             for added in pool.map(read, [file.url for file in new]):
                 snapshot.append_data_file(added)
+
+
+def _lives(manifest: ManifestFile) -> bool:
+    """Whether a manifest names files that are there; others belong to the snapshot that took theirs away."""
+    return manifest.has_added_files() or manifest.has_existing_files()
 
 
 _STORED = {pa.date32(): pa.int32(), pa.timestamp("us", tz="UTC"): pa.int64()}

@@ -110,6 +110,20 @@ def test_a_replacement_is_one_snapshot(tables: Tables, lake: Lake) -> None:
     assert found == ["3", "5", "0"]
 
 
+def test_a_commit_does_not_grow_with_those_before(tables: Tables, lake: Lake) -> None:
+    """What names only files that are gone stays with its snapshot: later ones do not list it, nor read it."""
+    put(tables, lake, "a", range(3))
+    for n in range(12):
+        put(tables, lake, "b", range(n, n + 2))
+    table = tables.catalog.load_table(NAME)
+    current = table.current_snapshot()
+    assert current is not None
+    assert len(current.manifests(table.io)) <= 4
+    assert rows(tables) == [0, 1, 2, 11, 12]
+    seventh = table.snapshots()[6]
+    assert sorted(table.scan(snapshot_id=seventh.snapshot_id).to_arrow()["n"].to_pylist()) == [0, 1, 2, 5, 6]
+
+
 def test_a_column_that_is_new_is_null_before(tables: Tables, lake: Lake) -> None:
     put(tables, lake, "a", range(2))
     schema = pa.schema(
