@@ -379,7 +379,8 @@ class Lake(Block):
         from pyiceberg.catalog import load_catalog
 
         try:
-            load_catalog("lake", **self.catalog_properties(), **{"glue.max-retries": "2"}).list_namespaces()
+            # botocore takes a number, though properties are text
+            load_catalog("lake", **self.catalog_properties(), **{"glue.max-retries": 2}).list_namespaces()  # type: ignore[arg-type]
         except (BotoCoreError, ClientError) as error:
             raise Unreachable(f"The catalog in AWS Glue cannot be opened ({type(error).__name__})") from error
 
