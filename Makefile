@@ -1,7 +1,7 @@
 # Everything a developer and CI run. `make` alone lists it.
 PYTHON ?= python3
 SIZE ?= small
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 LOCK_ARGS ?=
 
 BIN := .venv/bin

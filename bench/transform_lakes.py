@@ -15,11 +15,10 @@ import pyarrow as pa
 
 from bench.synthetic import claims
 from bench.synthetic.claims import DROP, Pattern
-from spark.current import ROW_GROUP as SORTED
 from spark.current import SLAB
 from spark.parts import DataFile
 from spark.schemas import Claim
-from spark.writer import ROW_GROUP, ParquetWriter
+from spark.writer import ROW_GROUP, SORTED, ParquetWriter
 
 if TYPE_CHECKING:
     from tasks.drop import Drop

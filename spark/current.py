@@ -37,7 +37,7 @@ from spark.versions import (
     names,
     versions,
 )
-from spark.writer import ParquetWriter
+from spark.writer import SORTED, ParquetWriter
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,9 +46,6 @@ SLAB = 64 * 1024 * 1024
 """Bytes in memory of a file of `current`. That is what one changed row has written again, some 15 MiB of Parquet, and
 several times that is what a thread holds. A table of 1 TiB in memory has 16,000 such files, which Iceberg's plan lists
 in seconds; larger ones would be fewer, and every increment would cost as much more."""
-
-ROW_GROUP = 16 * 1024 * 1024
-"""Bytes in memory of a row group: who looks for some keys reads the groups whose bounds they are in."""
 
 CACHE = 256 * 1024 * 1024
 """Bytes in memory of drops' row groups that a share keeps, as the next slab begins within them."""
@@ -142,7 +139,7 @@ def merge(share: Iterable[Task], job: Job, fs: fsspec.AbstractFileSystem | None 
     """
     drops = _Drops(job, fs)
     done = Merged()
-    with ParquetWriter(job.history_into, history_schema(job.schema), fs, row_group=ROW_GROUP) as history:
+    with ParquetWriter(job.history_into, history_schema(job.schema), fs, row_group=SORTED) as history:
         for task in share:
             done += _slab(task, job, drops, history, fs)
         return done + Merged(closed_files=tuple(history.close()))
@@ -239,7 +236,7 @@ def _write(tables: Sequence[pa.Table], job: Job, fs: fsspec.AbstractFileSystem |
 
 
 def _file(rows: pa.Table, into: str, fs: fsspec.AbstractFileSystem | None) -> list[DataFile]:
-    with ParquetWriter(into, rows.schema, fs, row_group=ROW_GROUP) as writer:
+    with ParquetWriter(into, rows.schema, fs, row_group=SORTED) as writer:
         writer.write(rows)
         return writer.close()
 
@@ -451,8 +448,8 @@ def without(
     into: str,
     fs: fsspec.AbstractFileSystem | None,
     cores: int,
-) -> tuple[frozenset[str], list[DataFile], int]:
-    """Files of `history` that hold versions of some keys, those written in their place, and the rows left out."""
+) -> tuple[frozenset[str], list[DataFile]]:
+    """Files of `history` that hold versions of some keys, and those written in their place."""
     key = schema.key
     low, high = (keys[key[0]][at].as_py() for at in (0, -1)) if keys.num_rows else (None, None)
     near = [f for f in files if keys.num_rows and not (f.low is not None and f.low > high) and not _under(f.high, low)]
@@ -462,14 +459,14 @@ def without(
 
     hits = side_by_side(hit, near, cores)
     old = [file for file, is_hit in zip(near, hits, strict=True) if is_hit]
-    with ParquetWriter(into, history_schema(schema), fs, row_group=ROW_GROUP) as writer:
+    with ParquetWriter(into, history_schema(schema), fs, row_group=SORTED) as writer:
         for file in old:
             with opened(file.url, fs) as stream:
                 for some in batches(pq.ParquetFile(stream)):
                     rows = with_all(some, history_schema(schema))
                     writer.write(rows.filter(pa.array(~among(rows, keys, key))))
         made = writer.close()
-    return frozenset(f.url for f in old), made, sum(f.rows for f in old) - sum(f.rows for f in made)
+    return frozenset(f.url for f in old), made
 
 
 def _under(value: Value | None, bound: Value | None) -> bool:

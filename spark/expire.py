@@ -19,13 +19,13 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from pydantic import BaseModel
 from pyiceberg.exceptions import CommitFailedException
-from pyiceberg.manifest import DataFile, ManifestFile
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from spark.tables import Tables, file_system, if_unmoved
+from spark.tables import Tables, file_system, if_unmoved, live
 
 ORPHAN = timedelta(days=1)
 """Age, by the store's own time, from which a file that no snapshot names is nobody's."""
@@ -95,8 +95,8 @@ def _commit(table: Table, older_than: timedelta, keep: int) -> list[Snapshot]:
         with table.transaction() as change:
             if_unmoved(change, table)  # a rollback may have made a snapshot current that is to go
             if idle:
-                # a replacement (pyiceberg 0.12) hands on every manifest that says what was once removed, and reads
-                # them all; an appending snapshot leaves them out
+                # what the last replacement took away, in older tables all that was ever removed, is named, and read,
+                # until an appending snapshot leaves it out
                 with change.update_snapshot(snapshot_properties={TIDIED: str(len(went))}).fast_append():
                     pass
             if went:
@@ -125,11 +125,6 @@ def chosen(table: Table, older_than: timedelta, keep: int) -> list[Snapshot]:
         for snapshot in table.snapshots()
         if snapshot.snapshot_id not in kept and ended.get(snapshot.snapshot_id, snapshot.timestamp_ms) <= before
     ]
-
-
-def live(manifest: ManifestFile) -> bool:
-    """Whether a manifest names files that are there, and not only such as were removed."""
-    return manifest.has_added_files() or manifest.has_existing_files()
 
 
 class Entry(NamedTuple):

@@ -306,7 +306,7 @@ def swap(change: Transaction, old: Sequence[Listed], new: Sequence[DataFile], su
         snapshot.delete_by_predicate(ALWAYS_TRUE)
         # and carries on every manifest that says nothing but what is gone, to read it again in each commit that follows
         carried = snapshot._existing_manifests
-        snapshot._existing_manifests = lambda: [m for m in carried() if _lives(m)]  # type: ignore[method-assign]
+        snapshot._existing_manifests = lambda: [m for m in carried() if live(m)]  # type: ignore[method-assign]
         for listed in old:
             snapshot.delete_data_file(listed)
         with ThreadPoolExecutor() as pool:  # each footer is read
@@ -315,8 +315,8 @@ def swap(change: Transaction, old: Sequence[Listed], new: Sequence[DataFile], su
                 snapshot.append_data_file(added)
 
 
-def _lives(manifest: ManifestFile) -> bool:
-    """Whether a manifest names files that are there; others belong to the snapshot that took theirs away."""
+def live(manifest: ManifestFile) -> bool:
+    """Whether a manifest names files that are there, and not only such as its snapshot has taken away."""
     return manifest.has_added_files() or manifest.has_existing_files()
 
 

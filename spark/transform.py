@@ -8,11 +8,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from operator import eq
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,11 +24,12 @@ from pyspark.errors import (
 )
 from pyspark.sql import SparkSession
 
+from spark.alike import alike
 from spark.errors import CountMismatch
 from spark.mapped import Input, Mapped, ranged
 from spark.parts import DataFile
 from spark.schemas import Schema
-from spark.writer import ParquetWriter
+from spark.writer import SORTED, ParquetWriter
 
 __all__ = ["HELD", "RESULT", "Input", "Transformed", "transform"]
 
@@ -58,9 +57,6 @@ EXAMPLES = 5
 
 MASKED = 3
 """Masked examples of a column's lost values."""
-
-ROW_GROUP = 16 * 1024 * 1024
-"""Bytes in memory of a row group: who looks for some keys reads the groups whose bounds they are in."""
 
 _OF_A_VALUE = (
     ArithmeticException,
@@ -177,7 +173,7 @@ def _write(batches: Iterator[pa.RecordBatch], *, schema: Schema, into: str, held
     names = [column.name for column in schema.columns]
     stays: pa.Table | None = None
     done = Transformed()
-    with ParquetWriter(into, schema.arrow, row_group=ROW_GROUP) as fits, ParquetWriter(held_into, HELD) as held:
+    with ParquetWriter(into, schema.arrow, row_group=SORTED) as fits, ParquetWriter(held_into, HELD) as held:
         for batch in batches:
             table = pa.Table.from_batches([batch])
             fitting, unfit = _parted(table)
@@ -231,7 +227,7 @@ def _settle(table: pa.Table, stays: pa.Table | None, schema: Schema) -> _Settled
     every = np.arange(rows.num_rows)
     repeats = np.zeros(rows.num_rows, bool)
     pairs = ((rows[name].slice(1), rows[name].slice(0, len(every) - 1)) for name in schema.key)
-    repeats[1:] = np.logical_and.reduce([_alike(*pair) for pair in pairs])
+    repeats[1:] = np.logical_and.reduce([alike(*pair) for pair in pairs])
     first = np.maximum.accumulate(np.where(repeats, 0, every))
     last = rows.slice(int(first[-1]), 1)
     again = every[repeats]
@@ -239,11 +235,11 @@ def _settle(table: pa.Table, stays: pa.Table | None, schema: Schema) -> _Settled
         return _Settled(table, none, 0, 0, last)
     others, those = rows.take(pa.array(again)), rows.take(pa.array(first[again]))
     compared = (column.name for column in schema.columns if column.name not in schema.key)
-    alike = {name: _alike(others[name], those[name]) for name in compared}
+    agree = {name: alike(others[name], those[name]) for name in compared}
     deleted, also = (np.asarray(some["_deleted"]) for some in (others, those))
     # that a key is gone is all that a deletion says
-    same = (deleted & also) | np.logical_and.reduce([deleted == also, *alike.values()])
-    lower = ~same & ~alike[schema.latest] if schema.latest else np.zeros(len(again), bool)
+    same = (deleted & also) | np.logical_and.reduce([deleted == also, *agree.values()])
+    lower = ~same & ~agree[schema.latest] if schema.latest else np.zeros(len(again), bool)
     return _Settled(
         rows=table.filter(pa.array(~repeats[before:])),
         conflicts=others.filter(pa.array(~same & ~lower)),
@@ -251,17 +247,6 @@ def _settle(table: pa.Table, stays: pa.Table | None, schema: Schema) -> _Settled
         superseded=int(lower.sum()),
         stays=last,
     )
-
-
-def _alike(some: pa.ChunkedArray, others: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    """For each value, or lack of one, whether it is the other's."""
-    if pa.types.is_list(some.type):  # Arrow compares no lists
-        return np.fromiter(map(eq, some.to_pylist(), others.to_pylist()), bool, len(some))
-    equal = pc.fill_null(pc.equal(some, others), False)
-    neither = pc.and_(pc.is_null(some, nan_is_null=True), pc.is_null(others, nan_is_null=True))
-    same = pc.and_(neither, pc.equal(pc.is_null(some), pc.is_null(others)))  # a NaN is like a NaN, not like a null
-    result: npt.NDArray[np.bool_] = pc.or_(equal, same).to_numpy(zero_copy_only=False)
-    return result
 
 
 def _held(conflicts: pa.Table, names: Sequence[str]) -> pa.Table:

@@ -9,7 +9,6 @@ say is named, and what it said can be taken back; no instant lies in it.
 from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spark.alike import alike
 from spark.errors import CountMismatch
 from spark.schemas import Schema
 
@@ -152,13 +152,4 @@ def like_before(rows: pa.Table, columns: Sequence[str]) -> npt.NDArray[np.bool_]
 def like_the_row_before(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     """For each row but the first: whether its value, or its lack of one, is that of the row before."""
     values = column.combine_chunks()
-    if pa.types.is_list(values.type):  # Arrow compares no lists
-        return np.fromiter((one == other for one, other in pairwise(values.to_pylist())), bool, max(0, len(values) - 1))
-    here, before = values.slice(1), values.slice(0, max(0, len(values) - 1))
-    equal = pc.fill_null(pc.equal(here, before), False)
-    if values.null_count or pa.types.is_floating(values.type):
-        neither = pc.and_(pc.is_null(here, nan_is_null=True), pc.is_null(before, nan_is_null=True))
-        alike = pc.and_(neither, pc.equal(pc.is_null(here), pc.is_null(before)))  # a NaN is not like a null
-        equal = pc.or_(equal, alike)
-    result: npt.NDArray[np.bool_] = equal.to_numpy(zero_copy_only=False)
-    return result
+    return alike(values.slice(1), values.slice(0, max(0, len(values) - 1)))

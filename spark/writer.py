@@ -16,6 +16,10 @@ from spark.parts import DataFile
 ROW_GROUP = 128 * 1024 * 1024
 """Bytes in memory of one row group; a writer holds one at a time."""
 
+SORTED = 16 * 1024 * 1024
+"""Bytes in memory of a row group where rows are sorted by key: who looks for some keys reads the groups whose bounds
+they are in."""
+
 FILE = 1024 * 1024 * 1024
 """Bytes in memory of rows after which a writer begins the next file: those of 512 MiB of plaintext stay together."""
 

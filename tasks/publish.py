@@ -342,7 +342,7 @@ class _Publish:
     def _without(self, keys: pa.Table) -> tuple[frozenset[str], list[DataFile]]:
         """Files of history that have versions of some keys, and what is in them beside."""
         into = self._run.tables.folder(f"history.{self._schema}")
-        old, made, _ = engine.without(self._history(), keys, self._schema, into, self._fs, CORES)
+        old, made = engine.without(self._history(), keys, self._schema, into, self._fs, CORES)
         return old, made
 
 

@@ -109,9 +109,9 @@ class _Tables:
 
     def __init__(self, lake: Lake) -> None:
         from spark.schemas import SCHEMAS
-        from spark.tables import Tables  # pyiceberg takes most of a second to load
+        from spark.still import Still  # pyiceberg takes most of a second to load
 
-        tables = Tables(lake.catalog_properties(), lake.url())
+        tables = Still(lake.catalog_properties(), lake.url())
         self._tables = tables
         self._current = {name: table for schema in SCHEMAS if (table := tables.get(name := f"current.{schema}"))}
         names = [f"candidate.{schema}" for schema in SCHEMAS]

@@ -103,7 +103,7 @@ class World:
         if not found:
             return
         some = current.distinct(pa.concat_tables(found), THING.key)
-        old, left, _ = without(self.history, some, THING, f"{self.url}/history", None, 2)
+        old, left = without(self.history, some, THING, f"{self.url}/history", None, 2)
         done = self.merge(all_, forward=False, some=some)
         self.history = [file for file in self.history if file.url not in old]
         self.history += map(self.ranged, [*left, *done.closed_files])
