@@ -1,7 +1,6 @@
 """Which drops a run does - periods, keys, what is unfinished - and how it ends."""
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
