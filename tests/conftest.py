@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from xdist.scheduler import LoadFileScheduling
 
 from blocks.lake import Lake
 from tests import faults, servers
@@ -16,7 +17,20 @@ from tests import faults, servers
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, as files are shared out in this order: flows from end to end."""
-    items.sort(key=lambda item: "flows" not in item.path.parts)
+    items.sort(key=lambda item: ("flows" not in item.path.parts, not item.path.name.startswith("test_feed_")))
+
+
+class _FeedsTogether(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """A file's tests run in one worker, and those of all feeds do: they share their servers and Spark."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "feeds" if "/test_feed_" in file else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    """Of `--dist loadfile`."""
+    return _FeedsTogether(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
