@@ -89,6 +89,11 @@ class JsonApi(Place, WebLogin):
         default=None, gt=0, description="How many requests a minute the party allows one transfer."
     )
 
+    @property
+    def server(self) -> str | None:
+        """See `Place.server`."""
+        return urlsplit(self.url).hostname
+
     def check(self) -> None:
         """Read the stamp and the first page; raise a `PlaceError` that says in one sentence what is wrong."""
         with self.connect() as remote:

@@ -58,6 +58,11 @@ class FtpServer(Place):
         default=60, gt=0, description="Seconds without an answer after which the server counts as gone."
     )
 
+    @property
+    def server(self) -> str | None:
+        """See `Place.server`."""
+        return self.host
+
     @contextmanager
     def connect(self) -> Iterator["FtpFiles"]:
         """Log in. Raises `Unreachable`, `AccessDenied`, or `Misconfigured` for a certificate that is not trusted."""
@@ -123,7 +128,10 @@ class FtpFiles:
             ftp = self.take()
             try:
                 with _sayings(self._say(folder), Interrupted):
-                    entries = [*ftp.mlsd(self._path(folder), ["type", "size", "modify"])]
+                    try:
+                        entries = [*ftp.mlsd(self._path(folder), ["type", "size", "modify"])]
+                    finally:
+                        ftp.voidcmd("TYPE I")  # a listing is ASCII, in which servers tell no file's size
             except NotThere:
                 self.give(ftp)
                 if folder:

@@ -1,9 +1,11 @@
 """An HTTP server of an outside party."""
 
 import base64
+import codecs
 import csv
 import hashlib
 import io
+import json
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +30,7 @@ class HttpServer(Place, WebLogin):
 
     What is there is read from the folder's index page, from another page or file that lists it, or is said
     here. Exact sizes come from one HEAD request a file, as index pages round them: `only` keeps these few.
+    A web page and a catalogue may speak of more than the folder: what is not below `url` is passed over there.
     One way to prove who we are at most is filled in; it is sent to the host of `url` and to no other. Proxies
     are taken from the environment (HTTPS_PROXY).
 
@@ -55,10 +58,15 @@ class HttpServer(Place, WebLogin):
     )
     listing: str | None = Field(
         default=None,
-        description="Name or address of what lists the files, if it is not the folder's own index page: a web "
-        "page whose links count, a text with one name or address a line, or a CSV file.",
+        description="Name or address, on this host or another, of what lists the files, if it is not the folder's "
+        "own index page: a web page whose links count, a text with one name or address a line, a CSV file, or a "
+        "JSON catalogue such as DCAT's data.json. Of several, with blanks between, all count.",
     )
-    column: str | None = Field(default=None, description="Column of the CSV listing that holds names or addresses.")
+    column: str | None = Field(
+        default=None,
+        description="Column of the CSV listing, or field at any depth of the JSON one, that holds names or "
+        "addresses, such as downloadURL.",
+    )
     names: list[str] = Field(
         default_factory=list, description="Names or addresses of the files, where nothing lists them."
     )
@@ -70,6 +78,11 @@ class HttpServer(Place, WebLogin):
     connections: int = Field(
         default=4, ge=1, le=16, description="How many connections a transfer may open to this server at once."
     )
+
+    @property
+    def server(self) -> str | None:
+        """See `Place.server`."""
+        return urlsplit(self.url).hostname
 
     @contextmanager
     def connect(self) -> Iterator["HttpFiles"]:
@@ -97,13 +110,16 @@ class HttpFiles:
 
         Its index shows sizes in bytes, and times to the minute: enough for what the first request brings whole. A
         listed file that is gone is passed over; one that the block itself names raises `NotThere`. Raises
-        `Misconfigured` for a web page in a file's place and for an address that is not below the folder.
+        `Misconfigured` for a web page in a file's place and for an address that is not below the folder: in a web page
+        or a JSON catalogue, which lead to much else, such ones are passed over, unless a catalogue has no others.
         """
         place = self._place
         if place.names:
             found: dict[bytes, tuple[int, datetime] | None] = {self._below(name): None for name in place.names}
         elif place.listing:
-            found = dict.fromkeys(self._listed(urljoin(place.url, place.listing)))
+            found = dict.fromkeys(
+                name for listing in place.listing.split() for name in self._listed(urljoin(place.url, listing))
+            )
         else:
             found = dict(self._indexed(place.url))
         wanted = (
@@ -165,9 +181,9 @@ class HttpFiles:
         try:
             ours, parts = urlsplit(self._place.url), urlsplit(url)
             elsewhere = (parts.hostname, parts.port) != (ours.hostname, ours.port)
+            root, path = unquote_to_bytes(ours.path), unquote_to_bytes(parts.path)
         except ValueError:
             return None
-        root, path = unquote_to_bytes(ours.path), unquote_to_bytes(parts.path)
         if elsewhere or parts.scheme not in {"http", "https"} or parts.query or not path.startswith(root):
             return None
         name = path[len(root) :]
@@ -177,10 +193,19 @@ class HttpFiles:
     def _listed(self, url: str) -> Iterator[bytes]:
         answer, data = self._session.page(url)
         if _is_page(answer):
+            if self._place.column is not None:
+                raise Misconfigured(f"The listing {url} is a web page, which has no column {self._place.column!r}")
             for link, _ in _links(data, answer.url):
                 if (name := self._name(link)) and not name.endswith(b"/"):
                     yield name
             return
+        if data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in {b"{", b"["}:
+            catalogue = _json(data)
+            if catalogue is None and self._place.column is not None:
+                raise Interrupted(f"The listing {url} is JSON that is not whole")
+            if catalogue is not None:
+                yield from self._catalogued(catalogue, url)
+                return
         text = data.decode("utf-8-sig", "surrogateescape")
         if self._place.column is None:
             lines: Iterable[str] = text.splitlines()
@@ -192,6 +217,19 @@ class HttpFiles:
         for line in lines:
             if line.strip():
                 yield self._below(line.strip())
+
+    def _catalogued(self, catalogue: object, url: str) -> Iterator[bytes]:
+        """The files below the folder whose names or addresses stand in the catalogue's fields named `column`."""
+        if self._place.column is None:
+            raise Misconfigured(f"The listing {url} is JSON: `column` must say which field holds names or addresses")
+        given = [text.strip() for text in _fields(catalogue, self._place.column) if text.strip()]
+        if not given:
+            raise Misconfigured(f"The listing {url} has no field {self._place.column!r} with a name or an address")
+        found = [self._name(text) if _ADDRESS.match(text) else self._below(text) for text in given]
+        files = [name for name in found if name and not name.endswith(b"/")]
+        if not files:
+            raise Misconfigured(f"None of the {len(given):,} addresses in {url} is of a file below {self._place.url}")
+        yield from files
 
     def _indexed(self, root: str) -> Iterator[tuple[bytes, tuple[int, datetime] | None]]:
         folders = [(b"", self._place.levels)]
@@ -289,6 +327,31 @@ class _Anchors(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._behind and self.found:
             self.found[-1][1] += data
+
+
+_ADDRESS = re.compile("[A-Za-z][A-Za-z0-9+.-]*://")  # RFC 3986, 3.1
+
+
+def _json(data: bytes) -> object | None:
+    """What a listing in JSON holds; None for one that only begins like it, as a text may."""
+    try:
+        found: object = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return found
+
+
+def _fields(value: object, name: str) -> Iterator[str]:
+    """The texts in the fields of one name, at any depth, in no order."""
+    left = [value]
+    while left:
+        here = left.pop()
+        if isinstance(here, dict):
+            if isinstance(text := here.get(name), str):
+                yield text
+            left.extend(here.values())
+        elif isinstance(here, list):
+            left.extend(here)
 
 
 def _links(data: bytes, page: str) -> Iterator[tuple[str, str]]:

@@ -112,6 +112,11 @@ class Place(Block, ABC):  # with ABC as a base Prefect does not offer it in the 
     if TYPE_CHECKING:  # a field of each subclass, where its form wants it
         connections: int = 1
 
+    @property
+    def server(self) -> str | None:
+        """Name of the server, by which runs that use it at once are limited; None where there is none to spare."""
+        return None
+
     def check(self) -> None:
         """Raise a `PlaceError` that says in one sentence what is wrong, or return."""
         with self.connect() as remote:

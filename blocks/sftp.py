@@ -95,6 +95,11 @@ class SftpServer(Place, Login):
         description="What carries the bytes: OpenSSH's client (fast), paramiko, or the first where it is found.",
     )
 
+    @property
+    def server(self) -> str | None:
+        """See `Place.server`."""
+        return self.host
+
     @contextmanager
     def connect(self) -> Iterator["SftpFiles"]:
         """Log in.

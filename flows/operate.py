@@ -10,6 +10,7 @@ from blocks.errors import PlaceError
 from spark.errors import DataError
 from tasks import operate as verbs
 from tasks.decisions import ROUTINE, Refused, Verb
+from tasks.ingest import Keys
 from tasks.run import Run, load_lake
 from tasks.source import sources
 
@@ -26,10 +27,10 @@ def operate(
     verb: Verb,
     source: str,
     actor: str,
-    reason: str | None = None,
-    drops: str | list[str] | None = None,
-    common_schema: str | None = None,
-    confirm: str | None = None,
+    reason: str = "",
+    drops: Keys = "",
+    common_schema: str = "",
+    confirm: str = "",
 ) -> State[None]:
     """Hold, release, accept, roll back, purge, optimise or expire; who wanted it and why stands in the lake.
 
@@ -44,7 +45,7 @@ def operate(
         common_schema: For rollback: whose last publish is undone, such as provider.
         confirm: For purge: the source's slug once more, as nothing brings back what is removed.
     """
-    keys = [drops] if isinstance(drops, str) else drops or []
+    keys = [drops] if drops and isinstance(drops, str) else list(drops)
     by, log = verbs.By(actor=actor, reason=reason), get_run_logger()
     try:
         chosen = sources().values() if source == "all" and verb in ROUTINE else [verbs.known(source)]
@@ -59,9 +60,9 @@ def operate(
                 case "accept":
                     outcome = verbs.accept(run, by, keys)
                 case "rollback":
-                    outcome = verbs.rollback(run, by, common_schema or "")
+                    outcome = verbs.rollback(run, by, common_schema)
                 case "purge":
-                    outcome = verbs.purge(run, by, confirm=confirm, log=log)
+                    outcome = verbs.purge(run, by, confirm=confirm or None, log=log)
                 case "optimise":
                     outcome = verbs.optimise(run, by, log=log)
                 case "expire":

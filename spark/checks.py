@@ -22,14 +22,16 @@ class Checks(BaseModel, frozen=True):
     """How far a drop may be from what is right, as shares.
 
     `held` of its rows may be held, `lost` of a column's given values be lost, `dangling` of the distinct values of a
-    reference lead nowhere. A full drop may have `fewer` or `more` rows than the last full one before it, as shares of
-    that one's; `more` None: any number. One row or value is always allowed, as a small drop has no shares to speak of,
-    unless the limit is 0. Rows that contradict each other are never allowed.
+    reference lead nowhere. `conflicting` of its rows may contradict another of their key: they are held, and the first
+    of the key by file and record stays, though it is no more likely to be right. A full drop may have `fewer` or `more`
+    rows than the last full one before it, as shares of that one's; `more` None: any number. One row or value is always
+    allowed, as a small drop has no shares to speak of, unless the limit is 0, as that of `conflicting` is.
     """
 
     held: float = Field(default=0.05, ge=0)
     lost: float = Field(default=0.05, ge=0)
     dangling: float = Field(default=0.05, ge=0)
+    conflicting: float = Field(default=0, ge=0)
     fewer: float = Field(default=0.1, ge=0)
     more: float | None = Field(default=1.0, ge=0)
 
@@ -126,7 +128,7 @@ def _failures(
     refers: Mapping[str, Reference],
 ) -> Iterator[Failure]:
     held, candidate = f"held.{schema}", f"candidate.{schema}"
-    if done.conflicting:
+    if _over(checks.conflicting, done.conflicting, done.judged):
         yield Failure(
             check="keys",
             found=f"{done.conflicting:,} rows contradict another of their key, among them {'; '.join(done.conflicts)}",

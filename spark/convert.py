@@ -342,6 +342,7 @@ def _pieces(parts: Sequence[Part], columns: tuple[str, ...], fs: fsspec.Abstract
                     records=step.records,
                     bad=tuple(bad.model_copy(update={"start": bad.start - start}) for bad in inside),
                     columns=columns,
+                    trailing=part.trailing,
                 )
                 start, record = stop, record + (step.records or 0)
             plain.read(1)  # reads the checksum

@@ -6,7 +6,7 @@ out again from all drops. What is committed is the caller's to decide: here file
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
@@ -58,12 +58,14 @@ class Job(NamedTuple):
     """What holds for all slabs of a publish.
 
     `drops` are those that are read, in order. `forward`: what `current` has was said before them; else they are all
-    that there are, and nothing but them counts. `size` is the number of rows of a file.
+    that there are, and nothing but them counts. `parts` are those of drops that `current` has, by key, where they are
+    not `""`. `size` is the number of rows of a file.
     """
 
     schema: Schema
     source: str
     drops: Sequence[Ranked]
+    parts: Mapping[str, str]
     forward: bool
     size: int
     into: str
@@ -167,7 +169,7 @@ def _slab(
             theirs = np.ones(rows.num_rows, bool)
         old = rows.filter(pa.array(theirs))
         said = pa.concat_tables([_opening(old), new]) if job.forward else new
-        now = versions(said, job.schema, job.drops)
+        now = versions(said, job.schema, job.drops, job.parts)
         history.write(now.closed)
         closed += now.closed.num_rows
         if job.forward:

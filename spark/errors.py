@@ -9,6 +9,7 @@ DataError
 ├── Unreadable           a file that its reader cannot make sense of
 ├── CountMismatch        records in, and Raw plus rejected, differ
 ├── Miscounted           a file has not as many records as the party says
+├── Mislisted            files in a wrapping are not as the list among them says
 ├── Drifted              columns that the source's policy on drift does not take
 ├── MissingColumns       a mapping names a column that the file does not have
 ├── ChecksFailed         a transformed drop that is not as its checks say; it is kept as a candidate
@@ -83,6 +84,15 @@ class Miscounted(DataError):
     """A file has not as many records as the party says that it has."""
 
     todo = "Nothing was committed; ask the party which is right, unless the reader's options make one record of two"
+
+
+class Mislisted(DataError):
+    """Files in a wrapping are not as the party's list among them says."""
+
+    todo = (
+        "Nothing was committed. If the list is wrong and the files are right: inlet accept SOURCE DROP --reason …; else"
+        " ask the party to send it again"
+    )
 
 
 class Drifted(DataError):

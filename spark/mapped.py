@@ -48,31 +48,38 @@ class Seen(NamedTuple):
 class Mapped:
     """A dataset's rows by the columns of a common schema, and the counts of what went in.
 
-    Expressions are steps over the names of the step before, so that none is worked out twice.
+    Expressions are steps over the names of the step before, so that none is worked out twice. `place` is the dataset's
+    among those that go into the schema.
     """
 
-    def __init__(self, spark: SparkSession, given: Input, drop: str | None, schema: Schema, source: str) -> None:
+    def __init__(
+        self, spark: SparkSession, given: Input, drop: str | None, schema: Schema, source: str, place: int = 0
+    ) -> None:
         self._mapping, self._schema, self._source = given.mapping, schema, source
         columns = self._mapping.columns
         if unknown := columns.keys() - {c.name for c in schema.columns}:
             raise ValueError(f"{source}: the mapping names {', '.join(sorted(unknown))}, which {schema} does not have")
         self._by = {name: e if isinstance(e, Expression) else Expression(e, e) for name, e in columns.items()}
+        self._may_lose = {c.name for c in schema.columns if c.name in self._by and _may_lose(c, self._by[c.name])}
         self._used = _words(*(e.sql for e in self._by.values()))
         view = spark.read.schema(from_arrow_schema(given.raw)).parquet(*map(readable, given.files))
         if drop is not None:
             view = view.where(col("_drop") == drop)
         for name in self._mapping.optional:
-            if name not in given.raw.names:
+            if name.lower() not in given.raw.names:
                 view = view.withColumn(name, lit(None).cast("string"))
         # where rows are counted Spark does not see for itself which columns nobody reads
-        named = self._used | _words(*(sql for _, sql in self._parts()))
-        self._view = view.select(*(f"`{n}`" for n in view.columns if n in named | {"_drop", "_file", "_record"}))
+        named = self._used | _words(*(sql for _, sql in self._parts())) | {"_drop", "_file", "_record"}
+        self._view = view.select(*(f"`{name}`" for name in view.columns if name.lower() in named))
         self._counted = self._mapping.each is not None or self._mapping.where != "true"
         self._counts = Observation()
+        self.later_wins = self._mapping.later == "wins"
+        self._wins = f"{place}" if self.later_wins else "CAST(NULL AS int)"
 
     def rows(self) -> DataFrame:
-        """The columns of the common schema and, beside them, `_position`; `_reason` and `_raw`, null but in held rows;
-        and `_lost`, null but where a value is: how lost values begin, in the order of the schema's columns.
+        """The columns of the common schema and, beside them, `_position`; `_wins`, null but where the later of two rows
+        with the same number wins; `_reason` and `_raw`, null but in held rows; and `_lost`, null but where a value is:
+        how lost values begin, in the order of the schema's columns.
 
         Raises `MissingColumns` where an expression names a column that there is not, `ValueError` where it is wrong
         otherwise.
@@ -118,13 +125,13 @@ class Mapped:
     def _values(self) -> DataFrame:
         """Each column's value, and what its expression was given."""
         made = self._kept(self._view, self._counts)
-        read = [f"`{name}`" for name in made.columns if name in self._used]
+        read = [f"`{name}`" for name in made.columns if name.lower() in self._used]
         return made.selectExpr(
             *_ORIGIN,
             f"struct({', '.join(read)}) AS _raw",
             f"coalesce({self._mapping.deleted}, false) AS _deleted",
             *(f"{self._cast(c)} AS {c.name}" for c in self._schema.columns),
-            *(f"CAST(({e.given}) AS string) AS _given_{name}" for name, e in self._by.items()),
+            *(f"CAST(({self._by[name].given}) AS string) AS _given_{name}" for name in sorted(self._may_lose)),
         )
 
     def _judged(self, values: DataFrame) -> DataFrame:
@@ -132,7 +139,7 @@ class Mapped:
         allowed = values.selectExpr(  # what a column may not hold is lost like what does not convert
             *(*_ORIGIN, "_raw", "_deleted"),
             *(f"CASE WHEN {c.condition or 'true'} THEN {c.name} END AS {c.name}" for c in columns),
-            *(f"_given_{name}" for name in self._by),
+            *(f"_given_{name}" for name in sorted(self._may_lose)),
         )
         missing = [
             f"CASE WHEN {c.name} IS NULL{unless_deleted} THEN '{c.name} is required' END"
@@ -140,10 +147,10 @@ class Mapped:
             if c.required
             for unless_deleted in ["" if c.name in self._schema.key else " AND NOT _deleted"]
         ]
-        lost = [f"{name} IS NULL AND _given_{name} IS NOT NULL" for name in self._by]
+        lost = [f"{name} IS NULL AND _given_{name} IS NOT NULL" for name in sorted(self._may_lose)]
         begins = [
             f"CASE WHEN {c.name} IS NULL THEN left(_given_{c.name}, {CUT}) END"
-            if c.name in self._by
+            if c.name in self._may_lose
             else "CAST(NULL AS string)"
             for c in columns
         ]
@@ -155,7 +162,8 @@ class Mapped:
             f"'{self._source}' AS _source",
             *("_drop", "_file", "_record", "_deleted"),
             *(c.name for c in columns),
-            *("_position", "_reason", "CASE WHEN _reason IS NOT NULL THEN to_json(_raw) END AS _raw", "_lost"),
+            *("_position", f"{self._wins} AS _wins"),
+            *("_reason", "CASE WHEN _reason IS NOT NULL THEN to_json(_raw) END AS _raw", "_lost"),
         )
 
     def _cast(self, column: Column) -> str:
@@ -191,7 +199,8 @@ def ranged(inputs: Sequence[Mapped], rows: int, schema: Schema, parallelism: int
     comes first.
 
     A deletion without the schema's `latest` comes before what has it, as it speaks of all of its key; a row that is no
-    deletion and lacks it, last. What has no key, and is held, goes anywhere.
+    deletion and lacks it, last. Of rows of a dataset whose later ones win the last by file and place comes first. What
+    has no key, and is held, goes anywhere.
     """
     together = reduce(DataFrame.union, [mapped.rows() for mapped in inputs])
     tasks, bounds = _bounds(inputs, rows, parallelism)
@@ -203,7 +212,10 @@ def ranged(inputs: Sequence[Mapped], rows: int, schema: Schema, parallelism: int
         if schema.latest
         else []
     )
-    return placed.sortWithinPartitions(*schema.key, *by_latest, "_file", "_record", "_position")
+    place = ("_file", "_record", "_position")
+    latest_place = [expr(f"CASE WHEN _wins IS NOT NULL THEN {name} END").desc_nulls_last() for name in place]
+    by_place = [col("_wins"), *latest_place] if any(mapped.later_wins for mapped in inputs) else []
+    return placed.sortWithinPartitions(*schema.key, *by_latest, *by_place, *place)
 
 
 def _bounds(inputs: Sequence[Mapped], rows: int, parallelism: int) -> tuple[int, list[Any]]:
@@ -228,5 +240,11 @@ def _range(key: SparkColumn, bounds: Sequence[Any], first: int = 0) -> SparkColu
     return when(key < lit(bounds[middle]), _range(key, bounds[:middle], first)).otherwise(above)
 
 
+def _may_lose(column: Column, by: Expression) -> bool:
+    """Whether a value that was given may come to nothing: not where text becomes text that may be any."""
+    return by.sql != by.given or column.type not in ("string", "array<string>") or column.condition is not None
+
+
 def _words(*expressions: str) -> set[str]:
-    return set(re.findall(r"\w+", " ".join(expressions)))
+    """The words in expressions, in lower case: Spark finds a column however its name is spelt."""
+    return set(re.findall(r"\w+", " ".join(expressions).lower()))

@@ -1,5 +1,7 @@
 """How a source's columns become a common schema's: one Spark SQL expression per column, over names in the lake."""
 
+from typing import Literal
+
 from pydantic import BaseModel
 
 from spark.codes import (
@@ -27,6 +29,7 @@ from spark.values import (
     date,
     either,
     instant,
+    markup,
     money,
     partial_date,
     quantity,
@@ -50,6 +53,7 @@ __all__ = [
     "icd10cm",
     "icd10pcs",
     "instant",
+    "markup",
     "money",
     "ndc",
     "ndc_product",
@@ -76,10 +80,15 @@ class Mapping(BaseModel, frozen=True):
     name `_each`, and its place, from 1, `_position`; one whose array is null or empty is skipped. `where` may name both
     and leave out empty elements: `_each IS NOT NULL`. `deleted` is a condition too: rows that meet it say that their
     key is gone, and need nothing but the key. `optional` are columns that some of the source's files lack, null there.
+
+    `later` says what it means that a record says something else of a key than one before it in the drop, by file and
+    place, where the schema's `latest` is equal: it contradicts that one, or it wins, as a party that writes down what
+    happened one after another means it. Records of two datasets have no order, and contradict each other.
     """
 
     columns: dict[str, str | Expression]
     where: str = "true"
     each: str | None = None
     deleted: str = "false"
+    later: Literal["contradicts", "wins"] = "contradicts"
     optional: tuple[str, ...] = ()

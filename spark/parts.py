@@ -29,6 +29,7 @@ class Piece(BaseModel, frozen=True):
     included, or None where the format knows no cutting and the piece is the whole file. All pieces' `data` together are
     what stands in the file between its header (or what else comes before the first record) and its footer: the same
     bytes, or their UTF-8 where ASCII bytes are not what they seem, as in UTF-16. `offset` is the file's in both cases.
+    `trailing`: the file's records end with a delimiter more than `columns` have between them.
     """
 
     data: bytes
@@ -37,6 +38,7 @@ class Piece(BaseModel, frozen=True):
     records: int | None
     bad: tuple[Bad, ...] = ()
     columns: tuple[str, ...] = ()
+    trailing: bool = False
 
 
 class Step(NamedTuple):
@@ -51,7 +53,7 @@ class Part(BaseModel, frozen=True):
     """Consecutive pieces that stand in the lake as one, zstd-compressed; `bytes` is their plaintext's length.
 
     `steps` are the pieces, of a few MiB, by which it is read again: what is read must not grow with the part. There are
-    none where the part is a whole file, or one piece.
+    none where the part is a whole file, or one piece. `trailing` is the pieces'.
     """
 
     path: str
@@ -61,6 +63,7 @@ class Part(BaseModel, frozen=True):
     bytes: int
     bad: tuple[Bad, ...] = ()
     steps: tuple[Step, ...] = ()
+    trailing: bool = False
 
 
 class StagedFile(BaseModel, frozen=True):

@@ -72,11 +72,11 @@ class Transformed(BaseModel, frozen=True):
     """What a transform made, and its counts: rows + held + duplicates + superseded + skipped are the raw rows or, by
     `Mapping.each`, the rows that these became.
 
-    `duplicates` repeat the row of their key that stays, `superseded` are lower in the schema's `latest`, `skipped` do
-    not meet `Mapping.where`. `conflicting` rows, held like those that do not fit, contradict the row of their key that
-    stays; `conflicts` names the first by file and record. `reasons` counts held rows by reason. By column, `given`
-    counts values, `lost` those of them that do not convert or that the column may not hold, and `examples` shows some
-    of these, letters as a and digits as 9.
+    `duplicates` repeat the row of their key that stays, `superseded` are lower in the schema's `latest` or, where by
+    `Mapping.later` the later wins, earlier than it; `skipped` do not meet `Mapping.where`. `conflicting` rows, held
+    like those that do not fit, contradict the row of their key that stays; `conflicts` names the first by file and
+    record. `reasons` counts held rows by reason. By column, `given` counts values, `lost` those of them that do not
+    convert or that the column may not hold, and `examples` shows some of these, letters as a and digits as 9.
     """
 
     files: tuple[DataFile, ...] = ()
@@ -138,13 +138,14 @@ def transform(
 
     Of `drop`, its rows alone: files may hold those of others as well. Each data file is sorted by the key, and has a
     range of the key's first column that no other has. Of several rows of a key that with the greatest `schema.latest`
-    stays, a deletion without it before all; of these the first by file and record.
+    stays, a deletion without it before all; of these the first by file and record, or the last where `Mapping.later`
+    says so.
 
     Raises `MissingColumns` where an expression names a column that the files do not have, `ValueError` where it is
     wrong otherwise, and `CountMismatch` where a row is lost, or counted twice, on the way.
     """
     rows = sum(given.rows for given in inputs)
-    mapped = [Mapped(spark, given, drop, schema, source) for given in inputs if given.files]
+    mapped = [Mapped(spark, given, drop, schema, source, n) for n, given in enumerate(inputs) if given.files]
     done = Transformed()
     if mapped:
         sorted_ = ranged(mapped, rows, schema, spark.sparkContext.defaultParallelism)
@@ -239,7 +240,8 @@ def _settle(table: pa.Table, stays: pa.Table | None, schema: Schema) -> _Settled
     deleted, also = (np.asarray(some["_deleted"]) for some in (others, those))
     # that a key is gone is all that a deletion says
     same = (deleted & also) | np.logical_and.reduce([deleted == also, *agree.values()])
-    lower = ~same & ~agree[schema.latest] if schema.latest else np.zeros(len(again), bool)
+    earlier = np.asarray(pc.fill_null(pc.equal(others["_wins"], those["_wins"]), False))
+    lower = ~same & (earlier | ~agree[schema.latest] if schema.latest else earlier)
     return _Settled(
         rows=table.filter(pa.array(~repeats[before:])),
         conflicts=others.filter(pa.array(~same & ~lower)),

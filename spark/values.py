@@ -34,6 +34,25 @@ def text(column: str) -> str:
     return f"nullif(trim(BOTH ' \\t\\r\\n' FROM {column}), '')"
 
 
+def markup(column: str) -> str:
+    """The text of inner XML as it came, such as a title with `<i>`: without tags, references as what they stand for.
+
+    Blanks and line ends in a row become one blank; null where nothing is left.
+    """
+    bare = f"regexp_replace(regexp_replace({column}, r'<!--(?s:.*?)-->|<[^<>]*>', ''), r'\\s+', ' ')"
+    point = "CAST(if(r LIKE 'x%', conv(substr(r, 2), 16, 10), r) AS int)"
+    character = (
+        f"CASE WHEN {point} = 38 THEN '&amp;'"  # what follows it is no reference
+        f" WHEN {point} BETWEEN 1 AND 55295 OR {point} BETWEEN 57344 AND 1114111"
+        f" THEN decode(unhex(lpad(hex({point}), 8, '0')), 'UTF-32') ELSE concat('&#', r, ';') END"
+    )
+    numbers = f"array_distinct(regexp_extract_all({bare}, '&#(x[0-9A-Fa-f]{{1,6}}|[0-9]{{1,7}});', 1))"
+    value = f"aggregate({numbers}, {bare}, (done, r) -> replace(done, concat('&#', r, ';'), {character}))"
+    for name, means in {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}.items():
+        value = f"replace({value}, '&{name};', {quoted(means)})"
+    return text(f"CASE WHEN contains({column}, '&') THEN {value} ELSE {bare} END")
+
+
 def unless(column: str, *marks: str) -> str:
     """The text, or null where it is one of a source's marks for nothing: `~`, `.`, `NULL`, `9999-12-31`.
 

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from dateutil.rrule import rrulebase, rrulestr  # type: ignore[import-untyped]
 from pydantic import BaseModel, field_validator
 
+from tasks.delivery import Kind
+
 if TYPE_CHECKING:
     from tasks.source import Drop, Source
 
@@ -43,6 +45,34 @@ class Cadence(BaseModel, frozen=True):
         day = _rule(self.days).before((at - self.grace).astimezone(zone).replace(tzinfo=None), inc=True)
         return day.replace(tzinfo=zone).astimezone(UTC) if day else None
 
+    def after(self, at: datetime, zone: ZoneInfo) -> datetime | None:
+        """The first such day that begins after an instant; the UTC instant at which it begins."""
+        day = _rule(self.days).after(at.astimezone(zone).replace(tzinfo=None))
+        return day.replace(tzinfo=zone).astimezone(UTC) if day else None
+
+
+class Expected(BaseModel, frozen=True):
+    """A drop of a kind that is to come: it speaks of `day` or of later, and is to be there `by` then, both UTC.
+
+    `newest` is the key of the last one that is there, and `of` the instant that the cadence goes by for it.
+    """
+
+    kind: Kind
+    day: datetime
+    by: datetime
+    newest: str | None = None
+    of: datetime | None = None
+
+    def late(self, at: datetime) -> bool:
+        """Whether it is overdue."""
+        return at >= self.by
+
+    def said(self, zone: ZoneInfo) -> str:
+        """The drop, by when it is expected, and what there is, with dates in the source's zone."""
+        day, by = self.day.astimezone(zone), self.by.astimezone(zone)
+        have = f"the newest is {self.newest}, of {self.of.astimezone(zone):%Y-%m-%d}" if self.of else "there is none"
+        return f"a drop of {day:%Y-%m-%d} or later ({self.kind}), expected by {by:%Y-%m-%d %H:%M}; {have}"
+
 
 @cache
 def _rule(days: str) -> rrulebase:
@@ -50,24 +80,31 @@ def _rule(days: str) -> rrulebase:
     return rrulestr(days, dtstart=datetime(2001, 1, 1))
 
 
-def overdue(source: "Source", drops: Iterable["Drop"], at: datetime) -> list[str]:
-    """Of each kind of drop that should be there at an instant and is not, which, since when, and what the newest is.
+def expected(source: "Source", drops: Iterable["Drop"], at: datetime) -> list[Expected]:
+    """Of each kind of drop that a source's cadence speaks of the one that is due, or else the next one.
 
     `drops` are those that landed or are offered. In an environment with `INLET_CADENCE=off`, for demonstrations and old
     data, nothing is ever expected.
     """
-    zone, late = ZoneInfo(source.zone), []
+    zone, found = ZoneInfo(source.zone), []
     cadences = {} if os.environ.get("INLET_CADENCE") == "off" else source.cadence
     there = list(drops) if cadences else []
     for kind, cadence in cadences.items():
         due = cadence.due(at, zone)
-        newest = max(((_stands(drop, cadence), drop.key) for drop in there if drop.kind == kind), default=None)
-        if due is None or (newest and newest[0] >= due):
-            continue
-        day, since = due.astimezone(zone), (due + cadence.grace).astimezone(zone)
-        have = f"the newest is {newest[1]}, of {newest[0].astimezone(zone):%Y-%m-%d}" if newest else "there is none"
-        late.append(f"a drop of {day:%Y-%m-%d} or later ({kind}), expected by {since:%Y-%m-%d %H:%M}; {have}")
-    return late
+        stands = ((_stands(drop, cadence), drop.key) for drop in there if drop.kind == kind)
+        of, newest = max(stands, default=(None, None))
+        if of is not None and (due is None or of >= due):
+            day = cadence.after(of, zone)
+        else:
+            day = due or cadence.after(at - cadence.grace, zone)
+        if day is not None:
+            found.append(Expected(kind=kind, day=day, by=day + cadence.grace, newest=newest, of=of))
+    return found
+
+
+def overdue(source: "Source", drops: Iterable["Drop"], at: datetime) -> list[str]:
+    """Of each kind of drop that should be there at an instant and is not, which, since when, and what the newest is."""
+    return [drop.said(ZoneInfo(source.zone)) for drop in expected(source, drops, at) if drop.late(at)]
 
 
 def _stands(drop: "Drop", cadence: Cadence) -> datetime:

@@ -1,10 +1,11 @@
 """convert: staged parts to Raw, lossless, what does not parse kept beside it."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from prefect import get_run_logger
 from pydantic import BaseModel
 from pyspark import SparkContext
@@ -24,16 +25,17 @@ from spark.convert import (
     total,
 )
 from spark.drift import Column, Drift, Layout, drift, kept, layout, united
-from spark.errors import Drifted, Miscounted, TooManyRejected
+from spark.errors import Drifted, Miscounted, Mislisted, TooManyRejected
 from spark.frozen import frozen
 from spark.parts import Part, StagedFile
 from spark.readers import FileReader, Fixed, Reader
 from spark.session import session
 from spark.tables import Mark
-from tasks import decisions, index
+from tasks import contents, decisions, index, metrics
 from tasks.cores import cores
 from tasks.drop import order
 from tasks.engine import Log
+from tasks.events import emit
 from tasks.run import Run, Step, current
 from tasks.source import Drop, fingerprint
 from tasks.tracked import tracked
@@ -85,8 +87,8 @@ def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM, log: Log | N
 
     Raises `Drifted`, before a record is converted, where the columns of a dataset are such as its policy does not take,
     `TooManyRejected` where a dataset's share of rejected records is above the source's limit and nobody has accepted
-    the drop, and `Miscounted` where a file has not the records that the party counted; then, as after any other error,
-    nothing is committed.
+    the drop, `Mislisted` where its files are not as the lists among them say and nobody has, and `Miscounted` where a
+    delivered file has not the records that the party counted; then, as after any other error, nothing is committed.
     """
     source, drop, log = run.source, parts.drop, log or logging.getLogger("inlet")
     plans = {name: _splits(files, name, drop, run, spark_from) for name, files in parts.datasets.items()}
@@ -94,7 +96,7 @@ def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM, log: Log | N
     by_file = {name: _converted(columns.plans, name, drop, run) for name, columns in met.items()}
     _count(drop, [(file, converted) for files in by_file.values() for file, converted in files])
     done = {name: sum((converted for _, converted in files), Converted()) for name, files in by_file.items()}
-    accepted = _accepted(done, drop, run, log)
+    accepted = _accepted(done, _contradictions(plans, by_file, drop, run), drop, run, log)
     index.keep(run.lake, drop, parts.fingerprint, parts.datasets)
     gone = [name for name in source.datasets if name not in done and _mark(name, drop, run)]
     for name, converted in {**done, **dict.fromkeys(gone, Converted())}.items():
@@ -118,6 +120,8 @@ def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM, log: Log | N
         run.tables.replace(rejected, REJECTED, here, converted.rejects, mark=("drop", drop.key, mark))
         also = [("columns", columns.id, {"columns": columns.layout})] if columns.id else []
         run.tables.replace(raw, columns.schema, here, converted.files, mark=("drop", drop.key, mark), also=also)
+        written = {"files": len(converted.files), "bytes": sum(file.bytes for file in converted.files)}
+        metrics.add(source.slug, "raw", rows=converted.rows, rejected=converted.rejected, **written)
 
 
 def committed(drop: Drop, fingerprint: str, run: Run) -> Raw:
@@ -146,15 +150,62 @@ def _count(drop: Drop, files: list[tuple[str, Converted]]) -> None:
             raise Miscounted(f"{drop.source} {drop} {file.name}: {records:,} records, the party says {file.records:,}")
 
 
-def _accepted(done: Mapping[str, Converted], drop: Drop, run: Run, log: Log) -> str | None:
-    """By whom and why a drop over the limit is taken, None where it is within; raises `TooManyRejected`."""
+def _contradictions(
+    plans: Mapping[str, Sequence["Plan"]], by_file: Mapping[str, list[tuple[str, Converted]]], drop: Drop, run: Run
+) -> list[str]:
+    """In what the party's lists inside the wrapping and what was cut contradict each other."""
+    source, fs = run.source, run.lake.fs()
+    if source.contents is None:
+        return []
+
+    def rows(converted: Converted) -> Iterator[dict[str, object]]:
+        for file in converted.files:
+            with fs.open(file.url, "rb") as stream:
+                yield from pq.read_table(stream).to_pylist()
+
+    lists = {file: list(rows(converted)) for file, converted in by_file.get(source.contents.dataset, ())}
+    lengths = {plan.staged.file: record_length(plan.reader) for of_it in plans.values() for plan in of_it}
+    files = dict[str, contents.Cut]()
+    for dataset, of_it in by_file.items():
+        for file, converted in of_it if dataset != source.contents.dataset else ():
+            before = files[file].records if file in files else 0  # another dataset's, of the same file
+            files[file] = contents.Cut(before + converted.records, lengths[file])
+    delivered = [file.name for file in drop.files if not source.ignored(file.name)]
+    return contents.contradictions(source.contents, lists, files, delivered, source.ignored)
+
+
+def record_length(reader: Reader | FileReader) -> int | None:
+    """The columns of a whole record of fixed width; None where the format, or its kind of record, leaves that open."""
+    lengths = {layout.record_length for layout in reader.layouts} if isinstance(reader, Fixed) else set[int]()
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+SHOWN = 3
+"""Contradictions that an error shows; the log has them all."""
+
+
+def _accepted(
+    done: Mapping[str, Converted], contradictions: Sequence[str], drop: Drop, run: Run, log: Log
+) -> str | None:
+    """By whom and why a drop that is over the limit, or not as its lists say, is taken; None where it is neither.
+
+    Raises `Mislisted` and `TooManyRejected`.
+    """
     source = run.source
     over = {name: c for name, c in done.items() if c.rejected > source.reject_limit * c.records}
-    decision = decisions.read(run.lake, source.slug).accepted(drop) if over else None
+    decision = decisions.read(run.lake, source.slug).accepted(drop) if over or contradictions else None
+    for said in contradictions:
+        log.warning("%s %s: %s%s", source.slug, drop, said, f"; taken all the same: {decision}" if decision else "")
+    if contradictions and decision is None:
+        more = len(contradictions) - SHOWN
+        shown = [*contradictions[:SHOWN], *([f"{more} more, which the log names"] if more > 0 else [])]
+        raise Mislisted(f"{source.slug} {drop}: {'; '.join(shown)}")
     for name, converted in over.items():
         reasons = ", ".join(f"{n:,} × {reason}" for reason, n in converted.reasons.items())
         found = f"{source.slug} {drop} {name}: {converted.rejected:,} of {converted.records:,} records ({reasons})"
         if decision is None:
+            many = converted.rejected
+            emit("inlet.drop.rejected", drop, dataset=name, what=found, rejected=many, records=converted.records)
             raise TooManyRejected(found)
         log.warning("%s; taken all the same: %s", found, decision)
     return str(decision) if decision else None
@@ -209,7 +260,11 @@ def _met(plans: Sequence[Plan], name: str, drop: Drop, run: Run, log: Log) -> Me
                 plans = [_frozen(plan, there) for plan in plans]
                 schema = united(plan.split.schema for plan in plans)
     except Drifted as error:
+        emit("inlet.schema.drifted", drop, dataset=name, what=error.what, refused=True)
         raise Drifted(f"{source.slug} {drop} {name}: {error.what}") from error
+    if found and found.matters:
+        gained, lost = list(found.new), list(found.missing)
+        emit("inlet.schema.drifted", drop, dataset=name, what=str(found), gained=gained, lost=lost, refused=False)
     return Met(plans, schema, columns, found)
 
 

@@ -35,11 +35,12 @@ class FileList(BaseModel, frozen=True):
 
 
 class Named(NamedTuple):
-    """What a file's name says: the drop's key, its instant in the source's zone (without it), and its groups."""
+    """What a file's name says: the drop's key, its instant in the source's zone (without it), groups, and its part."""
 
     key: str
     as_of: datetime
     groups: Mapping[str, str]
+    part: str
 
 
 class Delivery(BaseModel, frozen=True):
@@ -62,9 +63,19 @@ class Delivery(BaseModel, frozen=True):
     drop; of two deliveries that give one key the one declared first counts. A file that is re-published under another
     name belongs into a drop of its own: put what changes into the key.
 
+    `part` names, as `key` does, the part of the source's data that a full drop is whole of: `"{program}-%Y"`. Where
+    `Source.absent` says that keys are gone which a full drop lacks, those alone are gone of which a drop of the same
+    part, of whatever kind, had the last say before. Files of one drop are of one part, drops of several deliveries may
+    be. `""` is a part like any other: where no delivery names one, it is the whole of the source.
+
+    `at` names the block that says where these files are, where that is not the source's: a history on a drive, from
+    which files come by SFTP ever after. Places are listed apart, so that names in them may be alike.
+
     A drop is whole when
 
     - it has the files that `expected` says: patterns, as of `names`, of which each must match one, or their number;
+    - it is `gapless`: the numbers of its files run from 1 without a gap, up to the one before the first of another
+      delivery with the same date, as increments go on counting; while there is no such file its last is not known;
     - there is a file that `done` matches. Without a `/` it stands in the folder of the files that it is about; groups
       that `names` has as well must be equal, and a group `name` is the name of the one file that it is about:
       `_SUCCESS`, `(?P<date>\d{8})\.done`, `(?P<name>.+)\.done`;
@@ -77,10 +88,13 @@ class Delivery(BaseModel, frozen=True):
     names: str
     dated: str | None = None
     key: str = "%Y-%m-%d"
+    part: str = ""
+    at: str | None = None
     as_of: Literal["start", "end"] = "start"
     inside: str | None = None
     inside_dated: str = "%Y%m%d"
     expected: tuple[str, ...] | int = ()
+    gapless: bool = False
     done: str | None = None
     manifest: FileList | None = None
 
@@ -89,11 +103,14 @@ class Delivery(BaseModel, frozen=True):
         groups = self._names.groupindex
         if ("date" in groups) != (self.dated is not None):
             raise ValueError(f"{self.names}: a group `date` and `dated`, which says how it reads, go together")
+        if self.gapless and "number" not in groups:
+            raise ValueError(f"{self.names}: without a group `number` nobody can tell whether it is gapless")
         for group, needed in {"quarter": "year", "month": "year", "day": "month"}.items():
             if group in groups and needed not in groups:
                 raise ValueError(f"{self.names}: a group `{group}` needs a group `{needed}`")
-        if unknown := {field for _, field, _, _ in Formatter().parse(self.key) if field} - groups.keys():
-            raise ValueError(f"{self.key}: {self.names} has no group {', '.join(sorted(unknown))}")
+        for template in (self.key, self.part):
+            if unknown := {field for _, field, _, _ in Formatter().parse(template) if field} - groups.keys():
+                raise ValueError(f"{template}: {self.names} has no group {', '.join(sorted(unknown))}")
         others = [self.inside, self.done, self.manifest.names if self.manifest else None]
         for pattern in [*others, *([] if isinstance(self.expected, int) else self.expected)]:
             re.compile(pattern or "")  # a mistake shows here, not in a run
@@ -122,12 +139,25 @@ class Delivery(BaseModel, frozen=True):
         if groups is None:
             return None
         date, last = _date(groups, self.dated) or _written(file, zone)
+        # the names of groups that did not match stand for nothing
+        fields = {**dict.fromkeys(self._names.groupindex, ""), **groups}
         return Named(
-            # the names of groups that did not match stand for nothing
-            key=date.strftime(self.key).format_map({**dict.fromkeys(self._names.groupindex, ""), **groups}),
+            key=date.strftime(self.key).format_map(fields),
             as_of=(last if self.as_of == "end" else date) + timedelta(seconds=int(groups.get("number", 0))),
             groups=groups,
+            part=date.strftime(self.part).format_map(fields),
         )
+
+    def numbered(self, file: RemoteFile, zone: ZoneInfo) -> tuple[datetime, int] | None:
+        """The date and number that the name of a file says; None where it is no file of this delivery or says none."""
+        try:
+            named = self.read(file, zone)
+        except ValueError:
+            return None
+        if named is None or "number" not in named.groups:
+            return None
+        number = int(named.groups["number"])
+        return named.as_of - timedelta(seconds=number), number
 
     def date_inside(self, members: Iterable[str]) -> datetime:
         """The date in the name of the first member that `inside` matches; raises `ValueError` where none has one."""

@@ -27,15 +27,22 @@ from tasks.run import Run
 HELD = "Held"
 """Name of the state, a completed one, in which a run ends that found its source or its drop held."""
 
+TOLD_ALREADY, LATE = "DropsFailed", "Overdue"
+"""Names of failed states of which no automation tells: each drop's own run or event does, and `freshness` if late."""
+
 _POLL = 2.0  # seconds between two looks at the runs
 _AT_ONCE = 200  # runs that the server tells of in one answer
 
 
 class Ended(NamedTuple):
-    """How a drop's own run ended: `failed` says why, None where it did not fail."""
+    """How a drop's own run ended: `failed` says why, None where it did not fail.
+
+    `told` is whether who must act hears of the failure by itself: from the drop's own run, or by an event.
+    """
 
     failed: str | None
     held: bool = False
+    told: bool = False
 
 
 async def dispatch(run: Run, works: Sequence[Work]) -> dict[str, Ended]:
@@ -63,7 +70,7 @@ async def _start(run: Run, work: Work) -> UUID:
         parameters={
             "drops": [work.drop.key],
             # what has landed asks the party for nothing, not even for its listing
-            "start_from": run.start_from or ("landed" if landed else None),
+            "start_from": run.start_from or ("landed" if landed else "outside"),
             "force": run.force,
         },
         # new for every request, and the same when this run is rescheduled: its drops are not started twice
@@ -108,7 +115,7 @@ def _ended(drop: str, run: FlowRun, state: State[object]) -> Ended:
         return Ended(None, held=state.name == HELD)
     message = state.message or ""
     said = message.partition(f"{drop}: ")[2] if state.is_failed() else f"{state.name} {message}"
-    return Ended(f"{said or message} (run {run.name}, {run.id})")
+    return Ended(f"{said or message} (run {run.name}, {run.id})", told=True)
 
 
 async def cancel_children(flow: Flow[..., object], flow_run: FlowRun, state: State[object]) -> None:

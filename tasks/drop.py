@@ -19,7 +19,11 @@ class Offered(RemoteFile, frozen=True):
 
 
 class Drop(BaseModel, frozen=True):
-    """One delivery of a source: `key` is a name only, `as_of` the UTC instant up to which it speaks."""
+    """One delivery of a source: `key` is a name only, `as_of` the UTC instant up to which it speaks.
+
+    `part` is the part of the source's data that it speaks of. `at` names the block that says where its files are, where
+    that is not the source's.
+    """
 
     source: str
     key: str
@@ -27,6 +31,8 @@ class Drop(BaseModel, frozen=True):
     kind: Kind
     revision: int
     files: tuple[Offered, ...]
+    part: str = ""
+    at: str | None = None
 
     @property
     def order(self) -> tuple[datetime, int, int]:

@@ -59,8 +59,8 @@ def gpg_stream(
     """The plaintext of the PGP message in `stream`, decrypted by the keys in `home` as it is read.
 
     `passphrase` unlocks the key or is the message's own; it goes by a pipe. Armored, binary, compressed and
-    signed messages are read; a signature is not looked at unless `signer`, a fingerprint, must have signed
-    it.
+    signed messages are read; a signature is not looked at unless `signer`, a fingerprint, must have signed it, or
+    "any" of the keys in `home`.
 
     Reads raise `Undecryptable` (no key, wrong passphrase, tampered, cut off, not signed by `signer`),
     `Interrupted` when gpg was killed, or what `stream` itself raised. `Misconfigured` if there is no gpg. The
@@ -190,10 +190,11 @@ class _Gpg(io.RawIOBase):
 
     def _signature(self) -> str | None:
         """None if `signer` has signed the message and nothing speaks against it, else the reason."""
-        signer = cast(str, self._signer).replace(" ", "").upper()
+        given = cast(str, self._signer).replace(" ", "").upper()
+        signer = "any of our signers" if given == "ANY" else given
         for said in self._signatures():
             valid = said.get("VALIDSIG")  # the key's fingerprint first, its primary key's last
-            if valid and signer in (valid[0], valid[-1]):
+            if valid and given in (valid[0], valid[-1], "ANY"):
                 if "GOODSIG" not in said:  # EXPSIG, EXPKEYSIG or REVKEYSIG
                     return f"the signature of {signer}, or its key, has expired or was revoked"
                 if self._process.returncode == 0:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import cast
+from typing import Annotated, Literal, cast
 from uuid import uuid4
 
 from prefect import Flow, flow, get_run_logger, runtime
@@ -13,17 +13,24 @@ from prefect.exceptions import MissingContextError
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from pydantic import Field
 
 from blocks.errors import PlaceError
 from spark.errors import DataError
 from tasks import decisions, manifest
 from tasks.cadence import Overdue
-from tasks.dispatch import HELD, Ended, cancel_children, dispatch
-from tasks.plan import Chosen, Life, Period, Plan, Selection, choose, in_a_line, plan, size
-from tasks.run import Run, Zone, load_lake, running
+from tasks.dispatch import HELD, LATE, TOLD_ALREADY, Ended, cancel_children, dispatch
+from tasks.events import TOLD
+from tasks.plan import Chosen, Life, Plan, choose, in_a_line, plan, size
+from tasks.run import Run, load_lake, running
 from tasks.source import Drop, Source
 from tasks.transfer import tidy
 from tasks.unwrap import clean, sweep
+
+# Each has a default of its first type, so that the UI's form opens with a field to type in; titles name the choices.
+Keys = Annotated[str, Field(title="a key")] | Annotated[list[str], Field(title="several keys")]
+Period = Annotated[str, Field(title="a day, month or year")] | Annotated[int, Field(title="a year, as a number")]
+Start = Literal["outside", "landed", "raw", "transformed"]
 
 
 class DropsFailed(Exception):
@@ -49,10 +56,10 @@ def ingest(source: Source) -> Callable[[Life], Flow[..., object]]:
 
     def decorate(life: Life) -> Flow[..., object]:
         def run_source(
-            drops: Selection = None,
-            since: Period = None,
-            until: Period = None,
-            start_from: Zone | None = None,
+            drops: Keys = "",
+            since: Period = "",
+            until: Period = "",
+            start_from: Start = "outside",
             force: bool = False,
             dry_run: bool = False,
         ) -> object:
@@ -62,18 +69,19 @@ def ingest(source: Source) -> Callable[[Life], Flow[..., object]]:
                 drops: Key of a drop, such as 2026-11, or a list of keys. Empty: what is new, changed or unfinished.
                 since: A day, month or year, such as 2025-01: only drops that speak of it or of later, landed ones too.
                 until: A day, month or year, such as 2025-06: only drops that speak of it or of earlier.
-                start_from: Read from this zone of the lake and ask nobody outside. Without drops, since and until:
-                    every drop that has landed.
+                start_from: Where to begin. A zone of the lake: it is read, nobody outside is asked, and without drops,
+                    since and until every drop that has landed is meant.
                 force: Do every stage from start_from on again, also where it is up to date; files that have landed are
                     not transferred again.
                 dry_run: Only show the plan, drops, stages and bytes, in the log and as an artifact.
             """
-            run = Run(source=source, lake=load_lake(), id=_run_id(), start_from=start_from, force=force)
+            zone = None if start_from == "outside" else start_from
+            run = Run(source=source, lake=load_lake(), id=_run_id(), start_from=zone, force=force)
             with running(run):
                 made = decisions.read(run.lake, source.slug)
                 if held := _held(made, drops):
                     return held
-                planned = plan(run, life, choose(run, drops, since, until, made.held_drops))
+                planned = plan(run, life, choose(run, drops or None, since or None, until or None, made.held_drops))
                 _show(run, planned)
                 if dry_run:
                     reads = f"; reads {size(planned.bytes)}" if planned.to_do else ""
@@ -95,11 +103,11 @@ def ingest(source: Source) -> Callable[[Life], Flow[..., object]]:
     return decorate
 
 
-def _held(made: decisions.Decisions, drops: Selection) -> State[object] | None:
+def _held(made: decisions.Decisions, drops: Keys) -> State[object] | None:
     """How a run ends that has nothing to do, as its source is held, or, since it was started for it, its drop."""
     if made.held:
         return Completed(name=HELD, message=f"{made.source} is held: {made.held.why}")
-    keys = [drops] if isinstance(drops, str) else drops or []
+    keys = [drops] if drops and isinstance(drops, str) else drops
     if keys and made.held_drops.keys() >= set(keys) and runtime.flow_run.parent_flow_run_id:
         return Completed(name=HELD, message="; ".join(f"{key} is held: {made.held_drops[key].why}" for key in keys))
     return None
@@ -122,16 +130,16 @@ def _in_process(run: Run, drop: Drop, life: Life) -> Ended:
         return Ended(None, held=True)
     try:
         life(drop)
-        manifest.settle(run.lake, drop)
+        manifest.settle(run.lake, run.landed_as(drop))
     except Exception as error:  # whatever stops one drop stops no other
         failure = in_a_line(error)
         known = isinstance(error, PlaceError | DataError)  # whose message says it all
         _logger().error("%s %s failed: %s", run.source.slug, drop, failure, exc_info=not known)
-        manifest.settle(run.lake, drop, error=failure)
-        return Ended(failure)
+        manifest.settle(run.lake, run.landed_as(drop), error=failure)
+        return Ended(failure, told=isinstance(error, TOLD))
     finally:
         try:
-            clean(run.lake, drop, run.id)
+            clean(run.lake, run.landed_as(drop), run.id)
         except Exception as error:  # the next run sweeps
             _logger().warning("%s %s: what is staged was not removed: %s", run.source.slug, drop, in_a_line(error))
     return Ended(None)
@@ -148,7 +156,9 @@ def _end(run: Run, planned: Plan, ended: dict[str, Ended]) -> State[object]:
         errors.append(Overdue(f"{slug} is overdue: {_why_overdue(chosen)}"))
     said = planned.said("Done", done, held)
     if errors:
-        return Failed(message=". ".join([*map(str, errors), *([said] if said else [])]), data=errors[0])
+        untold = any(end.failed and not end.told for end in ended.values())
+        name = "Failed" if untold else TOLD_ALREADY if failures else LATE
+        return Failed(name=name, message=". ".join([*map(str, errors), *([said] if said else [])]), data=errors[0])
     return Completed(message=said)
 
 
@@ -174,7 +184,7 @@ def _run_name(source: Source) -> Callable[[], str]:
         keys = [drops] if isinstance(drops, str) else drops
         times = [f"{word} {given[word]}" for word in ("since", "until") if given.get(word)]
         what = [", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")] if keys else []
-        start = given.get("start_from")
+        start = None if given.get("start_from") == "outside" else given.get("start_from")
         return " ".join(
             [
                 source.slug,

@@ -47,6 +47,8 @@ class Revision(BaseModel, frozen=True):
     files: tuple[LandedFile, ...]
     run: str
     landed_at: datetime
+    part: str = ""
+    at: str | None = None
 
 
 class Manifest(BaseModel, frozen=True):
@@ -76,6 +78,8 @@ class Manifest(BaseModel, frozen=True):
             kind=self.latest.kind,
             revision=self.latest.number,
             files=self.latest.offered,
+            part=self.latest.part,
+            at=self.latest.at,
         )
 
 
@@ -116,7 +120,8 @@ def landed(lake: Lake, source: "Source") -> dict[str, Manifest]:
     if not fs.exists(root):
         return {}
     fs.invalidate_cache(root)
-    paths = [f"{path}/_manifest.json" for path in fs.ls(root, detail=False) if not path.endswith("_seen.json.zst")]
+    own = ("_seen.json.zst", "_late.json")
+    paths = [f"{path}/_manifest.json" for path in fs.ls(root, detail=False) if not path.endswith(own)]
     contents = fs.cat(paths, on_error="return").values() if paths else ()
     found = [content for content in contents if not isinstance(content, FileNotFoundError | NotADirectoryError)]
     for content in found:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 from prefect import get_run_logger
+from prefect.artifacts import create_table_artifact
 from pydantic import BaseModel
 
 from spark import current as engine
@@ -28,10 +29,11 @@ from spark.session import session
 from spark.slabs import Group
 from spark.tables import Mark, Ranged, Said
 from spark.versions import Ranked, current_schema, history_schema
-from tasks import decisions
+from tasks import decisions, metrics
 from tasks.cores import cores
 from tasks.drop import fingerprint, order
 from tasks.engine import Log
+from tasks.events import emit
 from tasks.run import Run, Step, current
 from tasks.tracked import tracked
 from tasks.transform import Candidate
@@ -83,7 +85,28 @@ def publish(candidate: Candidate) -> Published:
     if run.dry is not None:
         run.dry.append(_step(candidate, run, again=again))
         return Published(rows=0, applied=())
-    return apply(candidate.to, run, again=again, log=get_run_logger())
+    done = apply(candidate.to, run, again=again, log=get_run_logger())
+    metrics.add(run.source.slug, "current", files=done.written, bytes=done.bytes, rows=done.rows_written)
+    if done.applied:
+        emit("inlet.drop.published", candidate.drop, schema=str(candidate.to), rows=done.rows, applied=[*done.applied])
+    _show(done, candidate, run.source.slug)
+    return done
+
+
+def _show(done: Published, candidate: Candidate, slug: str) -> None:
+    """What a publish did, as an artifact."""
+    counts = {
+        "rows": (done.rows, f"of {slug} in current.{candidate.to}"),
+        "drops applied": (len(done.applied), ", ".join(done.applied)),
+        "versions closed": (done.closed, f"in history.{candidate.to}"),
+        "files written": (done.written, f"{done.rows_written:,} rows, {done.bytes / 1e6:.1f} MB"),
+        "files kept": (done.kept, "as they were"),
+    }
+    create_table_artifact(
+        [{"what": what, "count": count, "more": more} for what, (count, more) in counts.items()],
+        key=f"{slug}-current-{str(candidate.to).replace('_', '-')}",
+        description=f"current.{candidate.to} after {candidate.drop}",
+    )
 
 
 def apply(
@@ -195,14 +218,22 @@ def _look(schema: Schema, run: Run) -> _Look:
     }
     in_order = sorted(found, key=lambda key: order(found[key]))
     drops = tuple(
-        Ranked(key, order(found[key])[0], run.source.absent == "deleted" and found[key]["kind"] == "full")
+        Ranked(
+            key,
+            order(found[key])[0],
+            ends_absent=run.source.absent == "deleted" and found[key]["kind"] == "full",
+            part=found[key].get("part", ""),  # marks of before have none
+        )
         for key in in_order
     )
     return _Look(drops, {key: identity(said) for key, said in found.items()}, mark, history, held)
 
 
 def identity(mark: Mark) -> str:
-    """By what `current` knows a drop in Transformed that it has applied: what it was made from, and its place."""
+    """By what `current` knows a drop in Transformed that it has applied: what it was made from, and its place.
+
+    Its part is among what it was made from: where that has changed, the drop has.
+    """
     return fingerprint(mark["fingerprint"], *order(mark))
 
 
@@ -306,6 +337,7 @@ class _Publish:
             schema=self._schema,
             source=self._slug,
             drops=drops,
+            parts={drop.key: drop.part for drop in self._look.drops if drop.part},
             forward=forward,
             size=size,
             into=tables.folder(f"current.{self._schema}"),

@@ -23,7 +23,7 @@ from blocks.sftp import SftpServer
 
 if TYPE_CHECKING:
     from spark.tables import Tables
-    from tasks.source import Source
+    from tasks.source import Drop, Source
 
 PLACES: tuple[type[Place], ...] = (SftpServer, HttpServer, S3Folder, FtpServer, JsonApi, Drive)
 """The access methods, in the order in which a block of a source's name is looked for."""
@@ -49,7 +49,8 @@ class Run:
     """One run of a source's flow. `id` stands in paths of what it writes, so that runs never meet.
 
     Where `dry` is a list, stages do nothing: each adds what it would do, and answers with what is known of the result,
-    of which the fingerprint alone counts.
+    of which the fingerprint alone counts. `instead` holds, by the key of a drop that could not be had any more, the one
+    that landed in its place.
     """
 
     source: "Source"
@@ -59,6 +60,7 @@ class Run:
     force: bool = False
     dry: list[Step] | None = None
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))
+    instead: dict[str, "Drop"] = field(default_factory=dict)
 
     @cached_property
     def tables(self) -> "Tables":
@@ -70,9 +72,13 @@ class Run:
         kind = Tables if self.dry is None else Still
         return kind(self.lake.catalog_properties(), self.lake.url())
 
-    def place(self) -> Place:
-        """The block that says where the source is; raises `Misconfigured` where there is none."""
-        return load_place(self.source.at)
+    def place(self, name: str | None = None) -> Place:
+        """The block of this name, else the source's, that says where files are; raises `Misconfigured` without one."""
+        return load_place(name or self.source.at)
+
+    def landed_as(self, drop: "Drop") -> "Drop":
+        """The drop, or the one that landed in its place."""
+        return self.instead.get(drop.key, drop)
 
     def redoes(self, zone: Zone | None) -> bool:
         """Whether the stage that reads `zone`, None for the outside, is done again though it is up to date."""

@@ -16,7 +16,19 @@ from tasks.delivery import KINDS, Delivery, FileList, Kind
 from tasks.drop import Drop, Offered, fingerprint
 from tasks.wrappings import Bounds
 
-__all__ = ["KINDS", "Cadence", "Dataset", "Delivery", "Drop", "FileList", "Kind", "Offered", "Source", "fingerprint"]
+__all__ = [
+    "KINDS",
+    "Cadence",
+    "Contents",
+    "Dataset",
+    "Delivery",
+    "Drop",
+    "FileList",
+    "Kind",
+    "Offered",
+    "Source",
+    "fingerprint",
+]
 
 
 class Dataset(BaseModel, frozen=True):
@@ -36,18 +48,42 @@ class Dataset(BaseModel, frozen=True):
         return self.members is not None and re.fullmatch(self.members, name) is not None
 
 
+class Contents(BaseModel, frozen=True):
+    """A list that the party puts inside the wrapping: how many records each file beside it has, and how long they are.
+
+    It is a dataset of its own, so that Raw keeps what it says: `dataset`. The others are columns of that, as Raw has
+    them: `name` holds the names of files, `records` their numbers of records, `length` the columns of a record of fixed
+    width. `files` has the names in it that are not the files' own, each with a pattern that theirs match.
+    """
+
+    dataset: str
+    name: str
+    records: str | None = None
+    length: str | None = None
+    files: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        for pattern in self.files.values():
+            re.compile(pattern)  # a mistake shows here, not in a run
+        return self
+
+
 class Source(BaseModel, frozen=True):
     """One outside party's feed.
 
     A plain file is read by every one of `datasets` whose `members` fits its name, as XML with several kinds of rows.
-    `at` names the block, of whatever access method, that says where it is. `zone` is the time zone of the dates in its
-    names. `ignores` are plain files that are no data. `quiet` is how long files must have held still; None where every
-    file shows by itself, or by a done-file, that it is whole. `cadence` says for each kind of drop when it is expected;
-    a run that looks for what is new fails where such a drop is overdue. `absent` says what it means that a full drop
-    lacks a key. `reject_limit` is the share of a dataset's records that may be rejected in one drop. `pgp_key` names
-    the block of the key that the party encrypts to; `pgp_signer` is the fingerprint of the key, or of its primary key,
-    that must have signed every message: its public key is in that block. `archive_password` names the block of the
-    password of its zip and 7z files. `bounds` say how far its files may expand.
+    `at` names the block, of whatever access method, that says where it is, but for deliveries that name another. `zone`
+    is the time zone of the dates in its names. `ignores` are plain files that are no data. `contents` is the party's
+    own list of what is in a wrapping: every delivered file holds one, and a drop that is not as they say is refused
+    until somebody accepts it (a list of what is delivered is `Delivery.manifest`). `quiet` is how long files must have
+    held still; None where every file shows by itself, or by a done-file, that it is whole. `cadence` says for each kind
+    of drop when it is expected; a run that looks for what is new fails where such a drop is overdue. `absent` says what
+    it means that a full drop lacks a key of its part (`Delivery.part`). `reject_limit` is the share of a dataset's
+    records that may be rejected in one drop. `pgp_key` names the block of the key that the party encrypts to;
+    `pgp_signer` is the fingerprint of the key, or of its primary key, that must have signed every message, or `any` of
+    those in that block: its public key is there. `archive_password` names the block of the password of its zip and 7z
+    files. `bounds` say how far its files may expand.
     """
 
     slug: str
@@ -56,13 +92,14 @@ class Source(BaseModel, frozen=True):
     datasets: dict[str, Dataset]
     phi: Literal["yes", "no", "unknown"]
     ignores: tuple[str, ...] = ()
+    contents: Contents | None = None
     zone: str = "UTC"
     quiet: timedelta | None = timedelta(minutes=10)
     cadence: dict[Kind, Cadence] = {}
     absent: Literal["kept", "deleted"] = "kept"
     reject_limit: float = 0.01
     pgp_key: str | None = None
-    pgp_signer: str | None = Field(default=None, pattern=r"^([0-9A-Fa-f]{4} ?){10}$|^[0-9A-Fa-f]{64}$")
+    pgp_signer: str | None = Field(default=None, pattern=r"^any$|^([0-9A-Fa-f]{4} ?){10}$|^[0-9A-Fa-f]{64}$")
     archive_password: str | None = None
     bounds: Bounds = Bounds()
 
@@ -71,6 +108,25 @@ class Source(BaseModel, frozen=True):
         if self.pgp_signer and not self.pgp_key:
             raise ValueError("pgp_signer wants pgp_key: that block holds the signer's public key")
         return self
+
+    @model_validator(mode="after")
+    def _contents_are_a_dataset(self) -> Self:
+        if self.contents and self.contents.dataset not in self.datasets:
+            raise ValueError(f"contents: there is no dataset {self.contents.dataset}")
+        return self
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The blocks that say where its files are, each once."""
+        return tuple(dict.fromkeys(self.place_of(delivery) for delivery in self.deliveries))
+
+    def place_of(self, of: Delivery | Drop) -> str:
+        """The block that says where the files of a delivery, or of a drop, are."""
+        return of.at or self.at
+
+    def deliveries_at(self, place: str) -> tuple[Delivery, ...]:
+        """The deliveries whose files are at a place."""
+        return tuple(delivery for delivery in self.deliveries if self.place_of(delivery) == place)
 
     @property
     def module(self) -> str:

@@ -1,5 +1,6 @@
 """Whole files in the lake, read and written in bounded memory."""
 
+import errno
 import hashlib
 import io
 import uuid
@@ -139,7 +140,10 @@ class _Spooled(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
+        try:
+            return self._file.seek(offset, whence)
+        except ValueError as error:  # s3fs's, where a plain file has the OSError that zipfile expects: of 22 bytes
+            raise OSError(errno.EINVAL, str(error)) from error
 
     def tell(self) -> int:
         return self._file.tell()

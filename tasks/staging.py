@@ -199,4 +199,5 @@ class _Draft:
             bytes=self.bytes,
             bad=tuple(self._bad),
             steps=tuple(self._steps) if len(self._steps) > 1 else (),
+            trailing=self._first.trailing,
         )

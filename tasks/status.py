@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
 from blocks.lake import Lake
 from tasks import decisions
-from tasks.cadence import overdue
+from tasks.cadence import Expected, expected
 from tasks.decisions import Decision
-from tasks.discover import pending
+from tasks.discover import asked, pending
 from tasks.manifest import Manifest, landed, now
 from tasks.source import Source
 
@@ -27,8 +28,10 @@ class Current(BaseModel, frozen=True):
 
 
 class Standing(BaseModel, frozen=True):
-    """One source: its last drop, what is in `current`, and what needs a look.
+    """One source: its last drop, what is in `current`, what is to come, and what needs a look.
 
+    `used` is whether anybody ever looked for its drops. `through_as_of` is up to when the drops speak that went all the
+    way. `expected` is the drop of each kind that comes next by its calendar, or that is overdue.
     `held` is why nothing of it is done, `held_drops` why drops are held. `overdue` says which should be there,
     `pending` which are listed but not landed, `unfinished` which landed but are not through, `failed` why, `candidates`
     what checks found, by drop and table, `accepted` why the next run takes failed ones all the same. `interrupted` are
@@ -36,12 +39,16 @@ class Standing(BaseModel, frozen=True):
     """
 
     source: str
+    used: bool
     landed: int
     last_drop: str | None
     last_as_of: datetime | None
+    last_landed_at: datetime | None
+    through_as_of: datetime | None
     current: list[Current]
     held: Decision | None
     held_drops: dict[str, Decision]
+    expected: list[Expected]
     overdue: list[str]
     pending: list[str]
     unfinished: list[str]
@@ -82,17 +89,22 @@ def standing(sources: Iterable[Source], lake: Lake) -> list[Standing]:
     found = []
     for source, of in manifests:
         drops = sorted((m.as_drop() for m in of.values() if m.revisions), key=lambda drop: drop.order)
-        decided = decisions.read(lake, source.slug)
+        decided, at = decisions.read(lake, source.slug), now()
+        to_come = expected(source, drops, at)
         found.append(
             Standing(
                 source=source.slug,
+                used=bool(drops) or asked(source, lake),
                 landed=len(drops),
                 last_drop=drops[-1].key if drops else None,
                 last_as_of=drops[-1].as_of if drops else None,
+                last_landed_at=of[drops[-1].key].latest.landed_at if drops else None,
+                through_as_of=max((d.as_of for d in drops if of[d.key].finished >= d.revision), default=None),
                 current=list(tables.current(source)) if tables else [],
                 held=decided.held,
                 held_drops=decided.held_drops,
-                overdue=overdue(source, drops, now()),
+                expected=to_come,
+                overdue=[drop.said(ZoneInfo(source.zone)) for drop in to_come if drop.late(at)],
                 pending=pending(source, lake),
                 unfinished=[d.key for d in drops if of[d.key].finished < d.revision],
                 failed={key: m.failed for key, m in of.items() if m.failed},

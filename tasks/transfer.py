@@ -18,9 +18,11 @@ from blocks import uploads
 from blocks.errors import Changed, Conflict, Misconfigured, Replaced
 from blocks.lake import Lake, sayings
 from blocks.place import Paged, Place
-from tasks import manifest
+from tasks import manifest, metrics
 from tasks.drop import Drop, Offered, fingerprint
 from tasks.engine import Job, Log, send
+from tasks.events import emit
+from tasks.limits import turn
 from tasks.manifest import LandedFile, Manifest, Revision, now
 from tasks.progress import Progress
 from tasks.run import Run, Step, current
@@ -55,18 +57,25 @@ def transfer(drop: Drop) -> Landed:
         return _planned(drop, found[0] if found else None, run, run.dry)
     log = get_run_logger()
     progress = Progress(str(drop), drop.bytes, say=log.info, key=f"{drop.source}-transfer")
-    landed = land(
-        drop,
-        run.place(),
-        run.lake,
-        run.id,
-        phi=run.source.phi,
-        again=run.redoes(None),
-        restarts=0 if run.source.quiet else 2,  # else the next run waits until the file has held still
-        progress=progress,
-        log=log,
-    )
+    place = run.place(drop.at)
+    with turn(place):
+        landed = land(
+            drop,
+            place,
+            run.lake,
+            run.id,
+            phi=run.source.phi,
+            again=run.redoes(None),
+            restarts=0 if run.source.quiet else 2,  # else the next run waits until the file has held still
+            source=run.source,
+            progress=progress,
+            log=log,
+        )
+    if landed.drop.key != drop.key:
+        run.instead[drop.key] = landed.drop
     _show(landed, run.lake)
+    if not found or landed.drop.revision > found[0].latest.number:
+        _tell(landed, run)
     return landed
 
 
@@ -89,6 +98,7 @@ def land(
     phi: str = "unknown",
     again: bool = False,
     restarts: int = 0,
+    source: "Source | None" = None,
     progress: Progress | None = None,
     log: Log | None = None,
 ) -> Landed:
@@ -96,8 +106,10 @@ def land(
 
     Files that the lake has as they are offered are not sent again, but with `again`; a drop whose files prove to be the
     bytes that have landed makes no revision. A file that changes while it is read is listed and begun anew, `restarts`
-    times. Raises `Replaced` after that, `Conflict` where another run landed the same drop meanwhile, and what the
-    place and the lake raise; what is in the lake by then, the next try goes on from.
+    times. So is an export of an API: where its data are other ones by then, what lands is not this drop, which nobody
+    can have any more, but the one that `source` makes of them. Raises `Replaced` after that, `Conflict` where another
+    run landed the same drop meanwhile, and what the place and the lake raise; what is in the lake by then, the next try
+    goes on from.
     """
     log = log or logging.getLogger("inlet")
     progress = progress or Progress(str(drop), drop.bytes)
@@ -105,10 +117,10 @@ def land(
         try:
             return _land(drop, place, lake, run, phi, again, progress, log)
         except Changed as error:
-            listed = _listed_anew(drop, place) if restarts else None
+            listed = _listed_anew(drop, place, lake, source) if restarts else None
             if listed is None:
                 raise Replaced(error.what) from error
-            log.warning("%s; it is begun anew", error.what)
+            log.warning("%s; it is begun anew%s", error.what, "" if listed.key == drop.key else f" as {listed}")
             drop = listed
             restarts -= 1
 
@@ -138,6 +150,8 @@ def _land(
         files=tuple(files),
         run=run,
         landed_at=now(),
+        part=drop.part,
+        at=drop.at,
     )
     revisions = (*before.revisions[:-1], revision) if same else (*before.revisions, revision)
     after = before.model_copy(update={"revisions": revisions})
@@ -242,7 +256,8 @@ def _pages(
                     progress.add(len(page.data))
                     progress.tick()
             except Changed:
-                lake.fs().rm(path, recursive=True)
+                with suppress(FileNotFoundError):  # they changed before the first page
+                    lake.fs().rm(path, recursive=True)
                 raise
     return tuple(done)
 
@@ -292,13 +307,22 @@ def _proves(files: tuple[LandedFile, ...], checksum: str | None) -> bool:
     return checksum is None or checksum.lower() in known
 
 
-def _listed_anew(drop: Drop, place: Place) -> Drop | None:
-    """The drop with its files as they are listed now; None where one of them is gone."""
+def _listed_anew(drop: Drop, place: Place, lake: Lake, source: "Source | None") -> Drop | None:
+    """The drop with its files as they are listed now; None where one of them is gone.
+
+    The export of an API is named for its data: where there are others now, the drop of `source` that they are.
+    """
     with place.connect() as remote:
         names = {file.name for file in drop.files}
         found = {file.name: file for file in remote.list() if file.name in names}
-    if found.keys() != names:
-        return None
+        if found.keys() != names:
+            if source is None or any(file.size is not None for file in drop.files):
+                return None
+            from tasks.discover import offered  # which loads the readers, and so Arrow
+
+            here = {source.place_of(drop): remote}
+            drops = offered(source, here, lake, again=True).drops  # `again`: another run may have landed it
+            return drops[-1] if drops else None
     files = [file.model_copy(update=found[file.name].model_dump()) for file in drop.files]
     return drop.model_copy(update={"files": tuple(files)})
 
@@ -340,6 +364,17 @@ def _show(landed: Landed, lake: Lake) -> None:
         key=f"{landed.drop.source}-landed",
         description=f"{count:,} file{'s' if count > 1 else ''}, {size:,} bytes, as the party sent them",
     )
+
+
+def _tell(landed: Landed, run: Run) -> None:
+    """Tell that a revision landed; also where nobody said whose data it is, or people's are kept without a key."""
+    drop, files, size = landed.drop, len(landed.files), sum(file.size for file in landed.files)
+    emit("inlet.drop.landed", drop, files=files, bytes=size)
+    metrics.add(drop.source, "landed", files=files, bytes=size)
+    if run.source.phi == "unknown":
+        emit("inlet.compliance.flagged", drop, what="nobody has said whether it holds people's data: phi is unknown")
+    elif run.source.phi == "yes" and not run.lake.kms_key:
+        emit("inlet.compliance.flagged", drop, what="it holds people's data, and the lake's block names no KMS key")
 
 
 def copy(

@@ -13,7 +13,7 @@ from prefect.artifacts import create_table_artifact
 from pydantic import BaseModel
 
 from spark.checks import Checks, Parent, failures, references
-from spark.errors import ChecksFailed, SchemaChanged
+from spark.errors import ChecksFailed, MissingColumns, SchemaChanged
 from spark.mapping import Mapping
 from spark.parts import DataFile
 from spark.schemas import Schema
@@ -21,9 +21,10 @@ from spark.session import session
 from spark.tables import Mark
 from spark.transform import HELD, Input, Transformed
 from spark.transform import transform as map_rows
-from tasks import decisions
+from tasks import decisions, metrics
 from tasks.convert import Raw
 from tasks.drop import order
+from tasks.events import emit, told
 from tasks.run import Run, Step, current
 from tasks.source import Drop, fingerprint
 from tasks.tracked import tracked
@@ -57,6 +58,11 @@ class Candidate(BaseModel, frozen=True):
     failures: tuple[str, ...] = ()
     accepted: str | None = None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it is a candidate, which nothing publishes."""
+        return bool(self.failures) and not self.accepted
+
     def __str__(self) -> str:
         counts = ("raw", "rows", "held", "duplicates", "superseded", "skipped")
         return f"{self.drop} to {self.to}: " + ", ".join(f"{getattr(self, name):,} {name}" for name in counts)
@@ -72,16 +78,22 @@ def transform(raw: Raw, to: Schema, by: Dict[str, Mapping], checks: Checks = CHE
     again once the checks, or what they compare it with, are others.
     """
     run = current()
-    made_from = fingerprint(raw.fingerprint, to, *sorted(by.items()))
+    part = [raw.drop.part] if raw.drop.part else []  # what publish asks the mark for
+    made_from = fingerprint(raw.fingerprint, to, *sorted(by.items()), *part)
     why, known = _due(raw.drop, to, made_from, checks, run)
     if run.dry is not None:
         size = 0 if known else sum(_size(name, raw.drop, run) for name in by)
         run.dry.append(Step(drop=raw.drop.key, stage="transform", why=why, bytes=size))
         return Candidate(drop=raw.drop, to=to, fingerprint=made_from)
-    done = known or to_schema(raw, to, by, made_from, run, checks)
+    with told(MissingColumns, "inlet.schema.drifted", raw.drop, schema=str(to)):
+        done = known or to_schema(raw, to, by, made_from, run, checks)
     if known is None or done.failures:
         show(done, run)
-    if done.failures and not done.accepted:
+    if known is None:
+        metrics.add(run.source.slug, "transformed", rows=0 if done.stopped else done.rows, rejected=done.held)
+    if known is None and done.stopped:
+        emit("inlet.drop.held", raw.drop, schema=str(to), what="; ".join(done.failures), held=done.held)
+    if done.stopped:
         raise ChecksFailed(f"{run.source.slug} {raw.drop} to {to}: {'; '.join(done.failures)}")
     return done
 
@@ -150,6 +162,7 @@ def _commit(made: Candidate, done: Transformed, compared: str, run: Run) -> None
         as_of=drop.as_of.isoformat(),
         kind=drop.kind,
         revision=drop.revision,
+        part=drop.part,
     )
     name, candidate = key(run, drop), f"candidate.{to}"
     tables.replace(f"held.{to}", HELD, here, done.held_files, mark=("drop", name, mark))
@@ -230,13 +243,15 @@ def _compared(drop: Drop, to: Schema, checks: Checks, run: Run) -> list[Any]:
 
 
 def _before(drop: Drop, to: Schema, run: Run) -> int | None:
-    """Rows of the last full drop of the source before this one, where this one is full too and there is one."""
+    """Rows of the last full drop of the same part before this one, where this one is full too and there is one."""
     slug = run.source.slug
     not_these = {key(run, drop), *(f"{slug}/{held}" for held in decisions.read(run.lake, slug).held_drops)}
     full = [
         mark
         for name, mark in run.tables.marks(f"transformed.{to}", "drop").items()
-        if name.startswith(f"{slug}/") and name not in not_these and mark["kind"] == "full"
+        if name.startswith(f"{slug}/")
+        and name not in not_these
+        and (mark["kind"], mark.get("part", "")) == ("full", drop.part)
     ]
     earlier = [mark for mark in full if order(mark) < drop.order]
     return int(max(earlier, key=order)["rows"]) if earlier and drop.kind == "full" else None
@@ -269,7 +284,7 @@ def show(done: Candidate, run: Run) -> None:
         log.warning("%s: taken, though %s (%s)", done.to, "; ".join(done.failures), done.accepted)
     create_table_artifact(
         table=summary(done),
-        key=f"{run.source.slug}-transform-{str(done.to).replace('_', '-')}",
+        key=f"{run.source.slug}-transformed-{str(done.to).replace('_', '-')}",
         description=f"{run.source.slug} {done.drop} in {done.to}",
     )
 

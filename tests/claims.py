@@ -7,16 +7,23 @@ hyphens, dollars and American days.
 import csv
 import io
 import random
+import subprocess
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
-from flows import cclf_layouts as layouts
+from pydantic import SecretStr
+
+from blocks.pgp import PgpKey
+from flows.mappings import cclf_layouts as layouts
 from spark.readers import Layout
+from tests.servers import GpgKey, gpg_key
 
 Row = dict[str, Any]
 
@@ -245,8 +252,12 @@ def us(day: date | None) -> str:
     return f"{day.month}/{day.day}/{day.year}" if day else "NULL"
 
 
-def cclf_files(world: World) -> dict[str, list[str]]:
-    """CCLF's files by number, in the layouts of 2023 and later."""
+def cclf_files(world: World, kinds: Mapping[str, int] | None = None) -> dict[str, list[str]]:
+    """CCLF's files by number, in the layouts of 2023 and later.
+
+    `kinds` are those of claims that are not original: 1 is a cancellation, 2 an adjustment.
+    """
+    kind_of = kinds or {}
     of = {number: getattr(layouts, f"CCLF{number}")[-1] for number in "1245678"}
     files: dict[str, list[str]] = {number: [] for number in of}
     never = "9999-12-31"
@@ -276,7 +287,7 @@ def cclf_files(world: World) -> dict[str, list[str]]:
             "clm_from_dt": bill.first,
             "clm_thru_dt": bill.last,
             "clm_efctv_dt": "1000-01-01",
-            "clm_adjsmt_type_cd": 0,
+            "clm_adjsmt_type_cd": kind_of.get(bill.id, 0),
             "dgns_prcdr_icd_ind": 9,
         }
         if bill.kind == "professional":
@@ -350,7 +361,7 @@ def cclf_files(world: World) -> dict[str, list[str]]:
             clm_line_srvc_unit_qty=f"{fill.quantity:023.4f}",
             clm_line_days_suply_qty=f"{fill.days:09}",
             clm_line_bene_pmt_amt=amount(fill.paid, 12),
-            clm_adjsmt_type_cd=0,
+            clm_adjsmt_type_cd=kind_of.get(fill.id, 0),
             clm_efctv_dt="1000-01-01",
         )
         for fill in world.fills
@@ -358,12 +369,84 @@ def cclf_files(world: World) -> dict[str, list[str]]:
     return files
 
 
-def write_cclf(files: dict[str, list[str]], to: Path, year: int = 25) -> None:
-    stamp = f"{year}.D{year}0110.T1200000"
-    with zipfile.ZipFile(to / f"P.A9999.ACO.ZCY{stamp}", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(f"P.A9999.ACO.ZC0Y{stamp}", "File Number  |…\n")
+CCLF_DESCRIPTIONS = {
+    "1": "Part A Claims Header File",
+    "2": "Part A Claims Revenue Center Detail File",
+    "3": "Part A Procedure Code File",
+    "4": "Part A Diagnosis Code File",
+    "5": "Part B Physicians File",
+    "6": "Part B DME File",
+    "7": "Part D File",
+    "8": "Beneficiary Demographics File",
+    "9": "BENE XREF File",
+    "A": "Part A BE and Demo Codes File",
+    "B": "Part B BE and Demo Codes File",
+}
+
+
+def cclf_statistics(files: dict[str, list[str]], year: int, wrong: Mapping[str, tuple[int, int]] | None = None) -> str:
+    """CCLF0, as CMS's test files have it: what it says of each file; `wrong` is added to records and lengths."""
+    lines = ["File Number  |File Description    |Total Records Count |Record Length"]
+    for number, description in CCLF_DESCRIPTIONS.items():
+        eras = [layout for layout in layouts.FILES[number][1] if (layout.since or 0) <= 2000 + year]
+        records, length = (wrong or {}).get(number, (0, 0))
+        records, length = records + len(files.get(number, ())), length + eras[-1].record_length
+        lines.append(f"CCLF{number}  |{description:<42}|{records:>11}|{length:>5}")
+    return "\n".join(lines)
+
+
+def cclf_zip(files: dict[str, list[str]], stamp: str, statistics: str | None) -> bytes:
+    """A month's zip, without CCLF0 where there are no statistics; `stamp` is such as `25.D250110.T1200000`."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        if statistics is not None:
+            archive.writestr(f"P.A9999.ACO.ZC0Y{stamp}", statistics)
         for number, records in files.items():
             archive.writestr(f"P.A9999.ACO.ZC{number}Y{stamp}", "".join(f"{line}\n" for line in records))
+    return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Payer:
+    """Who signs files by a key of its own and seals them for ours; `home` is an empty folder."""
+
+    ours: GpgKey
+    own: GpgKey
+    home: Path
+
+    def sealed(self, data: bytes, signed: bool = True) -> bytes:
+        """A PGP message."""
+        gpg = ["gpg", "--homedir", str(self.home), "--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback"]
+        gpg += ["--passphrase", self.own.passphrase, "--trust-model", "always"]
+        if not (self.home / "pubring.kbx").exists():
+            self.home.chmod(0o700)
+            for key in (self.own.private_key, self.ours.public_key):
+                subprocess.run([*gpg, "--import"], input=key.encode(), check=True)
+        sign = ["--sign", "--local-user", self.own.fingerprint] if signed else []
+        command = [*gpg, *sign, "--recipient", self.ours.fingerprint, "--encrypt"]
+        return subprocess.run(command, input=data, check=True, capture_output=True).stdout
+
+    def block(self) -> PgpKey:
+        """What we need to open them."""
+        private, word = SecretStr(self.ours.private_key), SecretStr(self.ours.passphrase)
+        return PgpKey(private_key=private, passphrase=word, signers=self.own.public_key)
+
+
+@contextmanager
+def payer(ours: GpgKey, home: Path) -> Iterator[Payer]:
+    """A payer whose keys are in folders below `home`."""
+    for folder in ("key", "ring"):
+        (home / folder).mkdir()
+    try:
+        yield Payer(ours, gpg_key(home / "key", passphrase="its own"), home / "ring")
+    finally:
+        subprocess.run(["gpgconf", "--homedir", home / "ring", "--kill", "all"], check=False, capture_output=True)
+
+
+def write_cclf(files: dict[str, list[str]], to: Path, payer: Payer, year: int = 25) -> None:
+    stamp = f"{year}.D{year}0110.T1200000"
+    archive = cclf_zip(files, stamp, cclf_statistics(files, year))
+    (to / f"P.A9999.ACO.ZCY{stamp}").write_bytes(payer.sealed(archive))
 
 
 def text_of(rows: Sequence[Row], columns: Sequence[str] = (), quoting: Any = csv.QUOTE_MINIMAL) -> str:
@@ -376,13 +459,14 @@ def text_of(rows: Sequence[Row], columns: Sequence[str] = (), quoting: Any = csv
     return out.getvalue()
 
 
-def write_desynpuf(world: World, to: Path, sample: int = 1) -> None:
-    """DE-SynPUF's zips, each with one file; amounts are written as short as they may be."""
+def _zipped(to: Path, name: str, rows: Sequence[Row]) -> None:
+    """One of DE-SynPUF's zips, with its one file."""
+    with zipfile.ZipFile(to / f"{name}.zip", "w") as archive:
+        archive.writestr(f"{name}.csv", text_of(rows))
 
-    def put(name: str, rows: Sequence[Row]) -> None:
-        with zipfile.ZipFile(to / f"{name}.zip", "w") as archive:
-            archive.writestr(f"{name}.csv", text_of(rows))
 
+def write_beneficiaries(world: World, to: Path, sample: int = 1, year: int = 2010) -> None:
+    """DE-SynPUF's summary of a year, as far as anything is made of it."""
     people = [
         {
             "DESYNPUF_ID": p.id,
@@ -394,7 +478,12 @@ def write_desynpuf(world: World, to: Path, sample: int = 1) -> None:
         }
         for p in world.people
     ]
-    put(f"DE1_0_2010_Beneficiary_Summary_File_Sample_{sample}", people)
+    _zipped(to, f"DE1_0_{year}_Beneficiary_Summary_File_Sample_{sample}", people)
+
+
+def write_desynpuf(world: World, to: Path, sample: int = 1) -> None:
+    """DE-SynPUF's zips, each with one file; amounts are written as short as they may be."""
+    write_beneficiaries(world, to, sample)
 
     def claim(bill: Bill, codes: int) -> Row:
         diagnoses = {f"ICD9_DGNS_CD_{n}": "" for n in range(1, codes + 1)}
@@ -441,8 +530,8 @@ def write_desynpuf(world: World, to: Path, sample: int = 1) -> None:
 
     bills = [carrier(bill) for bill in world.of("professional")]
     half = len(bills) // 2
-    put(f"DE1_0_2008_to_2010_Carrier_Claims_Sample_{sample}A", bills[:half])
-    put(f"DE1_0_2008_to_2010_Carrier_Claims_Sample_{sample}B", bills[half:])
+    _zipped(to, f"DE1_0_2008_to_2010_Carrier_Claims_Sample_{sample}A", bills[:half])
+    _zipped(to, f"DE1_0_2008_to_2010_Carrier_Claims_Sample_{sample}B", bills[half:])
     # a claim of more than ten diagnoses goes on in a second row, which has no days
     long = [facility(bill) for bill in world.of("inpatient")]
     rest = (
@@ -450,11 +539,14 @@ def write_desynpuf(world: World, to: Path, sample: int = 1) -> None:
         | dict.fromkeys(long[0], "")
         | {"DESYNPUF_ID": long[0]["DESYNPUF_ID"], "CLM_ID": long[0]["CLM_ID"], "SEGMENT": 2}
     )
-    put(
+    _zipped(
+        to,
         f"DE1_0_2008_to_2010_Inpatient_Claims_Sample_{sample}",
         [*long, rest | {"ICD9_DGNS_CD_1": "2859", "HCPCS_CD_1": "A0425"}],
     )
-    put(f"DE1_0_2008_to_2010_Outpatient_Claims_Sample_{sample}", [facility(bill) for bill in world.of("outpatient")])
+    _zipped(
+        to, f"DE1_0_2008_to_2010_Outpatient_Claims_Sample_{sample}", [facility(bill) for bill in world.of("outpatient")]
+    )
     fills = [
         {
             "DESYNPUF_ID": fill.person.id,
@@ -468,10 +560,15 @@ def write_desynpuf(world: World, to: Path, sample: int = 1) -> None:
         }
         for fill in world.fills
     ]
-    put(f"DE1_0_2008_to_2010_Prescription_Drug_Events_Sample_{sample}", fills)
+    _zipped(to, f"DE1_0_2008_to_2010_Prescription_Drug_Events_Sample_{sample}", fills)
 
 
 RACES = {"white": "white", "black or african american": "black", "other": "other", None: "other"}
+
+
+def uuid_of(key: str) -> str:
+    """What Synthea, whose keys are UUIDs, knows by another key."""
+    return str(uuid5(NAMESPACE_OID, key))
 
 
 def write_synthea(world: World, to: Path) -> None:
@@ -480,7 +577,7 @@ def write_synthea(world: World, to: Path) -> None:
     folder.mkdir()
     people = [
         {
-            "Id": p.id,
+            "Id": uuid_of(p.id),
             "BIRTHDATE": p.born,
             "DEATHDATE": p.died or "",
             "FIRST": p.first,
@@ -502,8 +599,8 @@ def write_synthea(world: World, to: Path) -> None:
     ]
     claims = [
         {
-            "Id": bill.id,
-            "PATIENTID": bill.person.id,
+            "Id": uuid_of(bill.id),
+            "PATIENTID": uuid_of(bill.person.id),
             "PROVIDERID": "",
             "PRIMARYPATIENTINSURANCEID": "0",
             **{f"DIAGNOSIS{n}": "195662009" if n == 2 else "" for n in range(1, 9)},  # SNOMED CT
@@ -516,7 +613,7 @@ def write_synthea(world: World, to: Path) -> None:
     ]
     lines = [
         {
-            "CLAIMID": bill.id,
+            "CLAIMID": uuid_of(bill.id),
             "CHARGEID": line.number,
             "TYPE": kind,
             "AMOUNT": line.allowed,
@@ -536,7 +633,7 @@ def write_synthea(world: World, to: Path) -> None:
     visit = dict.fromkeys(
         ("PROVIDER", "PAYER", "TOTAL_CLAIM_COST", "PAYER_COVERAGE", "REASONCODE", "REASONDESCRIPTION")
     )
-    visit |= {"Id": "visit", **instants, "PATIENT": world.people[0].id, "ORGANIZATION": "clinic"}
+    visit |= {"Id": "visit", **instants, "PATIENT": uuid_of(world.people[0].id), "ORGANIZATION": "clinic"}
     visit |= {"ENCOUNTERCLASS": "ambulatory", "CODE": "185345009", "DESCRIPTION": "Encounter for symptom"}
     for table, text in {
         "patients": text_of(people),

@@ -1,6 +1,8 @@
 """Real servers for the tests, on loopback and on ports of their own; each is ended by its own process id."""
 
 import contextlib
+import gzip
+import http.server
 import json
 import os
 import random
@@ -9,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +20,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prefect.events.worker import EventsWorker
 from prefect_aws import AwsClientParameters, AwsCredentials
 from pydantic import SecretStr
 
@@ -371,8 +375,8 @@ class PrefectServer:
 
 
 @contextlib.contextmanager
-def prefect(home: Path) -> Iterator[PrefectServer]:
-    """`prefect server start`, in a PREFECT_HOME and SQLite file of its own."""
+def prefect(home: Path, **settings: str) -> Iterator[PrefectServer]:
+    """`prefect server start`, in a PREFECT_HOME and SQLite file of its own; `settings` are its environment's."""
     port = free_port()
     env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {
         "PREFECT_HOME": str(home),
@@ -383,5 +387,42 @@ def prefect(home: Path) -> Iterator[PrefectServer]:
     }
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     log = home / "server.log"
-    with running(command, answers(port, "/api/health"), log, env, seconds=180, stop=signal.SIGTERM):
-        yield PrefectServer(f"http://127.0.0.1:{port}/api", env)
+    with running(command, answers(port, "/api/health"), log, env | settings, seconds=180, stop=signal.SIGTERM):
+        # this process tells its events to the server of the first one, until what it has to tell is told
+        EventsWorker.drain_all(timeout=30)
+        try:
+            yield PrefectServer(f"http://127.0.0.1:{port}/api", env)
+        finally:
+            EventsWorker.drain_all(timeout=30)
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """An HTTP server that takes whatever is posted to it; `got` are the bodies, with the path of each, as they came."""
+
+    url: str
+    got: list[tuple[str, bytes]]
+
+
+@contextlib.contextmanager
+def receiver() -> Iterator[Receiver]:
+    """A webhook, or a collector of metrics, on loopback."""
+    got: list[tuple[str, bytes]] = []
+
+    class Take(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # http.server's own name
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append((self.path, gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Take) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield Receiver(f"http://127.0.0.1:{server.server_port}", got)
+        finally:
+            server.shutdown()

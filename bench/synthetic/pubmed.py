@@ -10,14 +10,24 @@ inside; `&amp;`, `&lt;` and numeric references; publication dates as numbers, mo
 headings, chemicals, grants, keywords or references.
 
     python -m bench.synthetic.pubmed --size 500000000 --seed 1 --out pubmed.xml
+
+`World` is years of PubMed as NLM's server has them, baselines and update files with their MD5 sums, and knows what is
+true after them.
 """
 
+import gzip
+import hashlib
 import random
-from collections.abc import Iterator
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from lxml import etree
 
 from spark.readers.xml import Xml
 from spark.readers.xml_fields import Element
@@ -473,6 +483,256 @@ def _deleted(seed: int) -> str:
     rng = random.Random(f"{seed}:deleted")
     pmids = "".join(f'    <PMID Version="1">{rng.randrange(10**6, 10**7)}</PMID>\n' for _ in range(3))
     return f"  <DeleteCitation>\n{pmids}  </DeleteCitation>\n</PubmedArticleSet>\n"
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A citation in a file, its number, and its version."""
+
+    pmid: int
+    version: int
+    text: str
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a year: its number, whether it is one of the baseline, and what it says, in order."""
+
+    year: int
+    number: int
+    baseline: bool
+    citations: tuple[Citation, ...]
+    deleted: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its path below the server's folder."""
+        folder = "baseline" if self.baseline else "updatefiles"
+        return f"{folder}/pubmed{self.year % 100:02}n{self.number:04}.xml.gz"
+
+    @property
+    def xml(self) -> bytes:
+        """What is in it, before it is packed."""
+        head = _HEAD.replace("2025", f"{self.year}").replace("_250101", f"_{self.year % 100:02}0101")
+        pmids = "".join(f'    <PMID Version="1">{pmid}</PMID>\n' for pmid in self.deleted)
+        tail = f"  <DeleteCitation>\n{pmids}  </DeleteCitation>\n" if pmids else ""
+        return "".join([head, *(one.text for one in self.citations), tail, "</PubmedArticleSet>\n"]).encode()
+
+
+class World:
+    """Baselines and update files below a folder, as NLM's server has them, of made-up citations.
+
+    Files are made in their order, and put on the server in any. Citations are those of `article`, and some have what
+    these lack: retractions, seasons and months as numbers, names that are marked as wrong, lists of references within
+    one another, investigators. From 2026 on articles have an attribute that no DTD up to 2025 has. `truth` says what
+    is current after the files that were put, where all between the first and the last were.
+    """
+
+    def __init__(self, folder: Path, seed: int, citations: int) -> None:
+        self._folder, self._rng, self._seed = folder, random.Random(f"{seed}:world"), seed
+        self._now = {number: self._citation(2025, number) for number in range(10_000_001, 10_000_001 + citations)}
+        self._highest = max(self._now)
+        self._year = self._number = 0
+        self._put: dict[str, File] = {}
+
+    def baseline(self, year: int, files: int, *, maintained: int = 0, vanished: int = 0) -> list[File]:
+        """The next baseline: what is current, some of it changed, and without some that nobody says are gone."""
+        for pmid in self._some(vanished):
+            del self._now[pmid]
+        for pmid in self._some(maintained):
+            self._now[pmid] = self._citation(year, pmid, self._now[pmid].version)
+        self._year, self._number = year, files
+        every = list(self._now.values())
+        return [File(year, n + 1, True, tuple(every[n::files])) for n in range(files)]
+
+    def update(self, *, new: int, revised: int, repeated: int, deleted: int) -> File:
+        """The next update file.
+
+        Of `repeated` citations there are three, of which the first two differ and the last is what the second was or
+        else a third one. Half of the `deleted` are first revised in the file; one number that is deleted never was.
+        """
+        self._number += 1
+        gone = self._some(deleted)
+        changed = self._some(revised, but=gone)
+        twice = self._some(repeated, but=[*gone, *changed])
+        said = [self._citation(self._year, self._highest + n) for n in range(1, new + 1)]
+        self._highest += new
+        said += [self._next(pmid) for pmid in [*changed, *gone[::2]]]
+        self._rng.shuffle(said)
+        for pmid in twice:
+            first, second, third = (self._citation(self._year, pmid, self._now[pmid].version) for _ in range(3))
+            said += [first, second, self._rng.choice((second, third))]
+        file = File(self._year, self._number, False, tuple(said), (*gone, 99_999_999))
+        self._now = _after(self._now, file)
+        return file
+
+    def corrected(self, file: File) -> File:
+        """An update file as it is published again: one of its citations that is still current says another thing."""
+        at = max(n for n, one in enumerate(file.citations) if self._now.get(one.pmid) is one)
+        old = file.citations[at]
+        new = self._now[old.pmid] = self._citation(file.year, old.pmid, old.version)
+        return replace(file, citations=(*file.citations[:at], new, *file.citations[at + 1 :]))
+
+    def put(self, *files: File, damage: Callable[[bytes], bytes] | None = None, md5: bytes | None = None) -> None:
+        """Put files on the server, each with its MD5 sum, or the sum of `md5` instead.
+
+        The first of a year's baseline clears those away that were there before. One that is damaged does not count.
+        """
+        for file in files:
+            path = self._folder / file.name
+            if file.baseline and not any(put.year == file.year for put in self._put.values()):
+                for folder in ("baseline", "updatefiles"):
+                    shutil.rmtree(self._folder / folder, ignore_errors=True)
+                    (self._folder / folder).mkdir(parents=True)
+                    (self._folder / folder / "README.txt").write_text("What these files are.\n")
+            data = gzip.compress(file.xml, mtime=0)
+            data = damage(data) if damage else data
+            path.write_bytes(data)
+            digest = hashlib.md5(data if md5 is None else md5, usedforsecurity=False).hexdigest()
+            path.with_name(f"{path.name}.md5").write_text(f"MD5({path.name})= {digest}\n")
+            if not file.baseline:
+                path.with_name(path.name.replace(".xml.gz", "_stats.html")).write_text("<html>counts</html>")
+            if damage is None and md5 is None:
+                self._put[file.name] = file
+
+    def truth(self) -> dict[str, dict[str, object]]:
+        """What is current after all files that were put, by PMID: the columns of a publication."""
+        now: dict[int, Citation] = {}
+        for file in sorted(self._put.values(), key=_at):
+            if file.baseline and file.number == 1:
+                now = {}
+            now = _after(now, file)
+        return {f"{pmid}": publication(one.text) for pmid, one in now.items()}
+
+    def _some(self, count: int, but: "list[int] | tuple[int, ...]" = ()) -> list[int]:
+        return self._rng.sample(sorted(self._now.keys() - {*but}), count)
+
+    def _next(self, pmid: int) -> Citation:
+        """A citation revised, now and then as a new version."""
+        return self._citation(self._year, pmid, self._now[pmid].version + (self._rng.random() < 0.2))
+
+    def _citation(self, year: int, pmid: int, version: int = 1) -> Citation:
+        rng = random.Random(f"{self._seed}:{pmid}:{self._rng.random()}")
+        return Citation(
+            pmid, version, _varied(rng, "".join(f"{line}\n" for line in _article(rng, pmid)), year, version)
+        )
+
+
+def _at(file: File) -> tuple[int, int]:
+    return file.year, file.number
+
+
+def _after(now: dict[int, Citation], file: File) -> dict[int, Citation]:
+    """What is current after a file: of several citations of one number the highest version, and the last of it."""
+    said: dict[int, Citation] = {}
+    for one in file.citations:
+        if one.pmid not in said or one.version >= said[one.pmid].version:
+            said[one.pmid] = one
+    return {pmid: one for pmid, one in {**now, **said}.items() if pmid not in file.deleted}
+
+
+def _varied(rng: random.Random, text: str, year: int, version: int) -> str:
+    """An article with what those of `article` lack."""
+    text = re.sub(r'<PMID Version="\d">', f'<PMID Version="{version}">', text, count=1)
+    if rng.random() < 0.15:
+        season = f"<Year>{rng.randrange(1975, 2026)}</Year><Season>{rng.choice(('Spring', 'Winter'))}</Season>"
+        text = re.sub(r"(?s)<PubDate>.*?</PubDate>", f"<PubDate>{season}</PubDate>", text)
+    if rng.random() < 0.2:
+        text = re.sub(r"<Month>([A-Z]..)</Month>", lambda m: f"<Month>{_MONTHS.index(m[1]) + 1}</Month>", text)
+    if rng.random() < 0.2:
+        text = text.replace('<Author ValidYN="Y"', '<Author ValidYN="N"', 1)
+    kinds = ("RetractionOf", "RetractionIn", "Cites")
+    text = re.sub(r'RefType="(CommentIn|Cites)"', lambda _: f'RefType="{rng.choice(kinds)}"', text)
+    ids = f'<ArticleIdList><ArticleId IdType="pubmed">{rng.randrange(10**6, 10**7)}</ArticleId></ArticleIdList>'
+    cited = f"<Reference><Citation>A.</Citation>{ids}</Reference>"
+    inner = f"<ReferenceList><Title>Further</Title>{cited}</ReferenceList>"
+    if rng.random() < 0.5:
+        text = text.replace("      </ReferenceList>", f"{inner}      </ReferenceList>")
+    if rng.random() < 0.2:
+        more = "<InvestigatorList><Investigator><LastName>Xu</LastName></Investigator></InvestigatorList>"
+        text = text.replace(
+            "    </MedlineCitation>", f"{more}<GeneralNote>A note.</GeneralNote>\n    </MedlineCitation>"
+        )
+    if year > 2024:
+        text = re.sub(r"<DescriptorName ", '<DescriptorName AutoHM="Y" ', text, count=1)
+    return text.replace("<Article ", '<Article Preprint="N" ') if year > 2025 else text
+
+
+def publication(article: str) -> dict[str, object]:
+    """The columns of a publication that an article says, as lxml reads it."""
+    root = etree.fromstring(article)
+
+    def every(path: str, of: "etree._Element" = root) -> list[str]:
+        found = (" ".join("".join(map(str, node.itertext())).split()) for node in of.iterfind(path))
+        return [text for text in found if text]
+
+    def one(path: str, of: "etree._Element" = root) -> str | None:
+        return next(iter(every(path, of)), None)
+
+    def day(path: str) -> date | None:
+        parts = [one(f"{path}/{part}") for part in ("Year", "Month", "Day")]
+        return date(*map(int, filter(None, parts))) if all(parts) else None
+
+    citation, data = "MedlineCitation", "PubmedData"
+    about, journal = f"{citation}/Article", f"{citation}/MedlineJournalInfo"
+    issued = f"{about}/Journal/JournalIssue/PubDate"
+    year, month, day_of, season = (one(f"{issued}/{part}") for part in ("Year", "Month", "Day", "Season"))
+    number = f"{_MONTHS.index(month) + 1 if month in _MONTHS else int(month):02}" if month else None
+    persons = [who for who in root.iterfind(f"{about}/AuthorList/Author") if who.get("ValidYN") != "N"]
+    names = [", ".join(filter(None, (one("LastName", who), one("ForeName", who)))) for who in persons]
+    sections = [
+        ": ".join(filter(None, (part.get("Label"), one(".", part))))
+        for part in root.iterfind(f"{about}/Abstract/AbstractText")
+    ]
+    banks = [
+        bank
+        for bank in root.iterfind(f"{about}/DataBankList/DataBank")
+        if one("DataBankName", bank) == "ClinicalTrials.gov"
+    ]
+    corrections = {
+        kind: every(f"{citation}/CommentsCorrectionsList/CommentsCorrections[@RefType='{kind}']/PMID")
+        for kind in ("Cites", "RetractionOf", "RetractionIn")
+    }
+    own = [
+        f"{data}/ReferenceList{inner}/Reference/ArticleIdList/ArticleId[@IdType='pubmed']"
+        for inner in ("", "/ReferenceList")
+    ]
+    return {
+        "pmid": one(f"{citation}/PMID"),
+        "version": int(root.findall(f"{citation}/PMID")[0].get("Version", "")),
+        "title": one(f"{about}/ArticleTitle"),
+        "vernacular_title": one(f"{about}/VernacularTitle"),
+        "abstract": "\n".join(sections) or None,
+        "journal_title": one(f"{about}/Journal/Title"),
+        "journal_abbreviation": one(f"{journal}/MedlineTA"),
+        "nlm_unique_id": one(f"{journal}/NlmUniqueID"),
+        "issn": one(f"{journal}/ISSNLinking"),
+        "volume": one(f"{about}/Journal/JournalIssue/Volume"),
+        "issue": one(f"{about}/Journal/JournalIssue/Issue"),
+        "pages": one(f"{about}/Pagination/MedlinePgn"),
+        "publication_date": "-".join(filter(None, (year, number, day_of))) or None,
+        "medline_date": one(f"{issued}/MedlineDate") or (f"{year} {season}" if season else None),
+        "electronic_date": day(f"{about}/ArticleDate"),
+        "completed_date": day(f"{citation}/DateCompleted"),
+        "revised_date": day(f"{citation}/DateRevised"),
+        "publication_status": one(f"{data}/PublicationStatus"),
+        "doi": one(f"{about}/ELocationID[@EIdType='doi']") or one(f"{data}/ArticleIdList/ArticleId[@IdType='doi']"),
+        "pmc_id": one(f"{data}/ArticleIdList/ArticleId[@IdType='pmc']"),
+        "languages": every(f"{about}/Language") or None,
+        "country": one(f"{journal}/Country"),
+        "authors": [name or one("CollectiveName", who) for name, who in zip(names, persons, strict=True)] or None,
+        "publication_types": every(f"{about}/PublicationTypeList/PublicationType") or None,
+        "mesh_ids": [name.get("UI") for name in root.iterfind(f"{citation}/MeshHeadingList/MeshHeading/DescriptorName")]
+        or None,
+        "mesh_terms": every(f"{citation}/MeshHeadingList/MeshHeading/DescriptorName") or None,
+        "keywords": every(f"{citation}/KeywordList/Keyword") or None,
+        "chemicals": every(f"{citation}/ChemicalList/Chemical/NameOfSubstance") or None,
+        "grants": every(f"{about}/GrantList/Grant/GrantID") or None,
+        "nct_ids": [id_ for bank in banks for id_ in every("AccessionNumberList/AccessionNumber", bank)] or None,
+        "references_pmids": list(dict.fromkeys([*every(own[0]), *every(own[1]), *corrections["Cites"]])) or None,
+        "retracts_pmids": corrections["RetractionOf"] or None,
+        "retracted_by_pmids": corrections["RetractionIn"] or None,
+    }
 
 
 def main(

@@ -37,13 +37,15 @@ class Records:
 
     `max_record`: bytes that a record may span; a longer one, and one that the file's end leaves within quotes, is
     `bad`: its span ends before the next line that is a record of the right number of fields. Bad is also a record with
-    a stray quote: it ends before such a line, too, if one stands within it, as then a quote was left open.
+    a stray quote: it ends before such a line, too, if one stands within it, as then a quote was left open. With
+    `trailing` a record may end with a delimiter more than its fields need.
     """
 
-    def __init__(self, plain: Plain, dialect: Dialect, max_record: int = MAX_RECORD) -> None:
+    def __init__(self, plain: Plain, dialect: Dialect, max_record: int = MAX_RECORD, *, trailing: bool = False) -> None:
         self._plain = plain
         self._dialect = dialect
         self._max = max_record
+        self._trailing = trailing
         self._buffer = bytearray()  # what is read and not passed is `_start` to `_stop` of it
         self._start = self._stop = 0
         self._found: Ends | None = None  # in what is not passed, where they are known
@@ -92,17 +94,21 @@ class Records:
             else:
                 wanted = min(2 * wanted, _HEAD)
 
-    def peek(self) -> bytes:
-        """The first record from here on, or the first line that is one, without passing over it; b"" where none is."""
+    def peek(self, width: int = 0) -> bytes:
+        """The first record from here on, or the first line that is one, without passing over it; b"" where none is.
+
+        Unless `width` is 0, the first of the right number of fields.
+        """
         self._fill(_HEAD)
         carry = self._carry()
         found = self._dialect.ends(carry, final=self._ended)
-        first = np.flatnonzero(found.filled & ~found.stray)[:1]
-        if len(first):
-            start = int(found.ends[first[0] - 1]) if first[0] else 0
-            return carry[start : int(found.ends[first[0]])]
+        starts = np.append(0, found.ends[:-1])
+        for at in np.flatnonzero(found.filled & ~found.stray):
+            record = carry[int(starts[at]) : int(found.ends[at])]
+            if not width or self._is_record(record, width):
+                return record
         lines = (carry[start:end] for start, end in self._lines(carry))
-        return next((line for line in lines if self._is_record(line, 0)), b"")
+        return next((line for line in lines if self._is_record(line, width)), b"")
 
     def pieces(self, size: int = PART, columns: tuple[str, ...] = (), footer: int = 0) -> Iterator[Piece]:
         """Pieces of about `size` bytes, at least one; none is longer than `size` or, of one record, `max_record`.
@@ -326,7 +332,13 @@ class Records:
         delimiters = np.flatnonzero(self._dialect.delimiters(lines))
         each = np.diff(np.searchsorted(delimiters, ends), prepend=0)
         special = [mark for mark in (self._dialect.quote, self._dialect.escape) if mark and mark in lines]
-        return each >= width - 1 if special or not width else each == width - 1
+        if special or not width:
+            may_be: Flags = each >= width - 1
+        elif self._trailing:
+            may_be = (each == width - 1) | (each == width)
+        else:
+            may_be = each == width - 1
+        return may_be
 
     def _is_record(self, line: bytes, width: int) -> bool:
         """Whether a line is a whole record of the right number of fields; 0 for any."""
@@ -335,9 +347,13 @@ class Records:
         if not text or len(text) > self._max or (dialect.comment and text.startswith(dialect.comment)):
             return False
         if width and not any(special and special in text for special in (dialect.quote, dialect.escape)):
-            return text.count(dialect.delimiter) == width - 1
+            more = self._trailing and text.endswith(dialect.delimiter)
+            return width - 1 <= text.count(dialect.delimiter) <= width - 1 + more
         fields = dialect.split(text)
-        return fields is not None and width in {0, len(fields)} and not len(dialect.ends(text, final=True).strays)
+        if fields is None or len(dialect.ends(text, final=True).strays):
+            return False
+        more = self._trailing and fields[-1] == (b"", False)
+        return not width or width <= len(fields) <= width + more
 
     def _lines(self, carry: bytes) -> Iterator[tuple[int, int]]:
         """Start and end of the lines that are read and not passed, at the stream's end also of an unended one."""

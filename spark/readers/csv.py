@@ -56,6 +56,8 @@ class Csv(Shell, frozen=True, extra="forbid"):
       rows, records and footer (blank lines and comments are no lines, a record with newlines in quotes is one)
     - `header`: rows that hold names; of several, a column's cells are joined by a blank, empty ones left out
     - `columns`: names in place of the header's
+    - `trailing`: a file's records may end with a delimiter more than its header, all or none, as the first of a right
+      length shows: the field behind it must be empty and is dropped
     - `encoding`: UTF-8, unless a byte order mark says UTF-16 or UTF-32; or any that Python knows
     - `fallback`: how a line is decoded whose bytes are not `encoding`; without one its record is rejected
     """
@@ -70,6 +72,7 @@ class Csv(Shell, frozen=True, extra="forbid"):
     footer: int = Field(default=0, ge=0)
     trailer: Annotated[str, AfterValidator(trailer_pattern)] | None = None
     columns: tuple[str, ...] = ()
+    trailing: bool = False
     encoding: Encoding = "utf-8"
     fallback: Encoding | None = None
     max_record: int = Field(default=MAX_RECORD, gt=0, le=1024**3)
@@ -80,6 +83,8 @@ class Csv(Shell, frozen=True, extra="forbid"):
             raise ValueError("an escape needs a delimiter of one character")
         if self.trailer is not None and not self.footer:
             raise ValueError("a trailer needs a `footer`, the number of records at the end that are none")
+        if self.trailing and not (self.header or self.columns):
+            raise ValueError("a trailing delimiter needs a header or `columns`, else it may be one between fields")
         specials = [self.delimiter, self.quote, self.escape]
         if any(one and other and (one in other) for i, one in enumerate(specials) for other in specials[:i]):
             raise ValueError("delimiter, quote and escape must differ")
@@ -102,15 +107,17 @@ class Csv(Shell, frozen=True, extra="forbid"):
         """
         plain = Plain(stream, self.encoding)
         encoding = "utf-8" if plain.recoded else self._cut_encoding
-        records = Records(plain, self._dialect(encoding), self.max_record)
+        records = Records(plain, self._dialect(encoding), self.max_record, trailing=self.trailing)
         for _ in range(self.skip):
             records.line()
         rows = [self._names(records.one(), encoding) for _ in range(int(self.header))]
         columns = tuple(" ".join(filter(None, cells)) for cells in zip_longest(*rows, fillvalue=""))
         if not self.header and not self.columns:
             columns = tuple(f"column_{i + 1}" for i in range(len(self._names(records.peek(), encoding))))
-        above = self.skip + int(self.header)
-        yield from records.checked(size, self.columns or columns, self.footer, self.trailer, above, encoding)
+        columns, above = self.columns or columns, self.skip + int(self.header)
+        ends_so = self.trailing and len(self._names(records.peek(len(columns)), encoding)) == len(columns) + 1
+        for piece in records.checked(size, columns, self.footer, self.trailer, above, encoding):
+            yield piece.model_copy(update={"trailing": True}) if ends_so else piece
 
     def read(self, piece: Piece) -> Parsed:
         """See `Reader.read`. What Arrow cannot read, or reads otherwise than it was cut, is read record by record.
@@ -122,28 +129,31 @@ class Csv(Shell, frozen=True, extra="forbid"):
         rejected += undecodable
         comment = self._utf8.comment
         if not (self._misreadable(data) or (comment and comment in data)):
-            table, rejects = self._at_once(data, ordinals, piece.columns)
+            table, rejects = self._at_once(data, ordinals, piece)
             return table, rejected + rejects
         records = _split(data, self._utf8, len(ordinals))
         slow = np.array([self._is_misread(record) for record in records], bool)
         data = b"".join(record for record, is_slow in zip(records, slow, strict=True) if not is_slow)
-        table, rejects = self._at_once(data, ordinals[~slow], piece.columns)
+        table, rejects = self._at_once(data, ordinals[~slow], piece)
         few = [record for record, is_slow in zip(records, slow, strict=True) if is_slow]
-        more, more_rejects = self._by_record(few, ordinals[slow], piece.columns)
+        more, more_rejects = self._by_record(few, ordinals[slow], piece)
         table = pa.concat_tables([table, more])
         order = pc.sort_indices(table.column(0))  # by position, as the file may have a column `_record`, too
         return table.take(order), rejected + rejects + more_rejects
 
-    def _at_once(self, data: bytes, ordinals: Ordinals, columns: tuple[str, ...]) -> Parsed:
-        """Parse records by Arrow, or one by one where it cannot."""
-        parsed = self._by_arrow(data, ordinals, columns)
-        return parsed or self._by_record(_split(data, self._utf8, len(ordinals)), ordinals, columns)
+    def _at_once(self, data: bytes, ordinals: Ordinals, of: Piece) -> Parsed:
+        """Parse records of a piece by Arrow, or one by one where it cannot."""
+        parsed = self._by_arrow(data, ordinals, of)
+        return parsed or self._by_record(_split(data, self._utf8, len(ordinals)), ordinals, of)
 
-    def _by_arrow(self, data: bytes, ordinals: Ordinals, columns: tuple[str, ...]) -> Parsed | None:
-        """Parse records at once; None where Arrow cannot, or counts otherwise than the cutter."""
-        names = [str(i) for i in range(len(columns))]  # positions, as a header may repeat a name
+    def _by_arrow(self, data: bytes, ordinals: Ordinals, of: Piece) -> Parsed | None:
+        """Parse records at once; None where Arrow cannot, or counts otherwise than the cutter, or something is behind a
+        trailing delimiter.
+        """
+        columns = of.columns
+        names = [str(i) for i in range(len(columns) + of.trailing)]  # positions, as a header may repeat a name
         if not len(ordinals) and not data.strip(b"\r\n"):
-            return _table(ordinals, [pa.array([], pa.string())] * len(names), columns), []
+            return _table(ordinals, [pa.array([], pa.string())] * len(columns), columns), []
         if data.startswith(_BOM):
             data = b"\n" + data  # within a file it is data, which Arrow would pass over
         if not data.endswith(b"\n"):
@@ -190,6 +200,8 @@ class Csv(Shell, frozen=True, extra="forbid"):
         if table.num_rows + len(wrong) != len(ordinals):
             return None
         values, texts = table.columns, [row.text for row in wrong]
+        if of.trailing and values.pop().null_count < table.num_rows:
+            return None
         if stand_in:
             values = [_replaced(column, delimiter, self.delimiter) for column in values]
             texts = [text.replace(delimiter, self.delimiter) for text in texts]
@@ -203,17 +215,24 @@ class Csv(Shell, frozen=True, extra="forbid"):
         ]
         return _table(np.delete(ordinals, [row.number - 1 for row in wrong]), values, columns), rejected
 
-    def _by_record(self, records: list[bytes], ordinals: Ordinals, columns: tuple[str, ...]) -> Parsed:
+    def _by_record(self, records: list[bytes], ordinals: Ordinals, of: Piece) -> Parsed:
         """Parse records one by one, slowly: each is a row, or rejected alone."""
+        columns, width = of.columns, len(of.columns) + of.trailing
         rows: list[list[str | None]] = []
         kept, rejected = [], []
         for ordinal, record in zip(ordinals.tolist(), records, strict=True):
             fields = self._utf8.split(record)
-            if fields is not None and len(fields) == len(columns):
+            if fields is None:
+                reason = "it ends within quotes"
+            elif len(fields) != width:
+                reason = f"{len(fields)} fields where {width} belong"
+            elif of.trailing and fields[-1] != (b"", False):
+                reason = f"the last of {width} fields is not empty"
+            else:
                 kept.append(ordinal)
-                rows.append([field.value.decode() if field.value or field.quoted else None for field in fields])
+                row = [field.value.decode() if field.value or field.quoted else None for field in fields]
+                rows.append(row[: len(columns)])
                 continue
-            reason = f"{len(fields)} fields where {len(columns)} belong" if fields else "it ends within quotes"
             text = self._utf8.bare(record).decode()
             rejected.append(Rejected(record=ordinal, reason=reason, text=text))
         values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)

@@ -12,11 +12,13 @@ from spark.schemas.claim import Claim, ClaimLine
 from spark.schemas.diagnosis import Diagnosis
 from spark.schemas.drug import Drug, DrugPackage
 from spark.schemas.encounter import Encounter
+from spark.schemas.observation import Observation
 from spark.schemas.organization import Organization
 from spark.schemas.patient import Patient
 from spark.schemas.payment import Payment, PaymentProduct
 from spark.schemas.provider import Provider
 from spark.schemas.publication import Publication
+from spark.schemas.survey_participant import SurveyParticipant
 from spark.schemas.trial import Trial
 
 SCHEMAS: dict[str, Schema] = {
@@ -27,8 +29,10 @@ SCHEMAS: dict[str, Schema] = {
         Payment,
         PaymentProduct,
         Patient,
+        SurveyParticipant,
         Encounter,
         Diagnosis,
+        Observation,
         Claim,
         ClaimLine,
         Drug,
@@ -58,6 +62,7 @@ __all__ = [
     "Drug",
     "DrugPackage",
     "Encounter",
+    "Observation",
     "Organization",
     "Patient",
     "Payment",
@@ -65,5 +70,6 @@ __all__ = [
     "Provider",
     "Publication",
     "Schema",
+    "SurveyParticipant",
     "Trial",
 ]

@@ -13,11 +13,13 @@ from spark.schemas import (
     diagnosis,
     drug,
     encounter,
+    observation,
     organization,
     patient,
     payment,
     provider,
     publication,
+    survey_participant,
     trial,
 )
 
@@ -26,8 +28,10 @@ MODULES = (
     organization,
     payment,
     patient,
+    survey_participant,
     encounter,
     diagnosis,
+    observation,
     claim,
     drug,
     adverse_event,
@@ -49,7 +53,9 @@ Every source on one subject is mapped to the same table. This page is made from 
 - "→ claim.claim_id" is where the value stands in another table, for the same source: in the same drop, or in what is
   current. A drop in which too many lead nowhere fails its checks (`spark/checks.py`).
 - Of several rows of a key in one drop that are alike one stays; where a table names a column whose greatest value
-  counts, those below it go. Rows that still contradict each other are held, but for the first, and fail the drop.
+  counts, those below it go. Rows that still contradict each other are held, but for the first, and fail the drop
+  unless its flow lets a few be (`Checks(conflicting=…)`), or of a party that writes changes down one after another the
+  last counts (`Mapping(later="wins")`).
 - *Identifies* names the identifier of a person that the column is under HIPAA's safe harbour,
   45 CFR 164.514(b)(2)(i): `date` is a day or an age, `geography` is smaller than a state.
 - Every table also has `{"`, `".join(base.ORIGIN)}`, which lead a row back to its record,

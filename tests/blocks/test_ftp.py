@@ -96,6 +96,17 @@ def test_any_name_is_listed_and_opened(ftpd: Ftpd) -> None:
                 remote.open(name)
 
 
+def test_a_connection_that_has_listed_opens_files(ftpd: Ftpd) -> None:
+    (ftpd.folder / "sub").mkdir()
+    (ftpd.folder / "sub" / "a.csv").write_bytes(b"1\r\n2\n")
+    with ftpd.block().connect() as remote:
+        for _ in range(2):
+            assert [file.name for file in remote.list()] == ["sub/a.csv"]
+            with remote.open("sub/a.csv") as stream:
+                assert stream.read() == b"1\r\n2\n"
+        assert len(remote._idle) == 1
+
+
 def test_random_reads_are_those_of_the_file(ftpd: Ftpd) -> None:
     chance = random.Random(5)
     data = chance.randbytes(3_000_017)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import json
 import os
 import random
 import re
@@ -134,6 +135,8 @@ def test_listings(nginx: Nginx, folder: Path) -> None:
     assert listed(block(nginx, folder, listing="list.txt")).keys() == {"a b.csv", "sub/c.csv"}
     assert listed(block(nginx, folder, listing="list.csv", column="path")).keys() == {"a b.csv", "d.csv"}
     assert listed(block(nginx, folder, listing=f"{here}/page.html")).keys() == {"a b.csv", "d.csv"}
+    both = listed(block(nginx, folder, listing=f"list.txt {here}/page.html"))
+    assert both.keys() == {"a b.csv", "d.csv", "sub/c.csv"}
     assert listed(block(nginx, folder, names=["d.csv", f"{here}/sub/c.csv"])).keys() == {"d.csv", "sub/c.csv"}
     with pytest.raises(NotThere, match="gone"):
         listed(block(nginx, folder, names=["d.csv", "gone.csv"]))
@@ -141,6 +144,77 @@ def test_listings(nginx: Nginx, folder: Path) -> None:
         listed(block(nginx, folder, listing="list.csv", column="file"))
     with pytest.raises(Misconfigured, match="below"):
         listed(block(nginx, folder, names=["https://elsewhere.invalid/d.csv"]))
+
+
+def distribution(address: object, **more: object) -> dict[str, object]:
+    """An item as DKAN, the program of CMS's catalogues, gives it: the address stands there again in a reference."""
+    reference = {"identifier": "7", "data": {"filePath": f"{address}?copy", "version": "1652923542", "checksum": None}}
+    return {"identifier": "6", "data": {"downloadURL": address, "%Ref:downloadURL": [reference], **more}}
+
+
+def test_a_json_catalogue_lists_what_is_below_the_folder(nginx: Nginx, folder: Path) -> None:
+    (folder / "sub").mkdir()
+    for name in ("a b.csv", "sub/c.csv", "d.csv", "e.csv"):
+        (folder / name).write_text(name)
+    here, other = f"{nginx.url}{folder.name}", f"{nginx.url}another"
+    items = [
+        distribution(f"{here}/a%20b.csv", title="Détail – “A”", size=None),
+        distribution(f"{here}/sub/c.csv"),
+        distribution(f"{here}/sub/c.csv"),  # CMS lists most files twice
+        distribution(f"{here}/gone.csv"),
+        *(distribution(address) for address in (f"{other}/d.csv", f"{here}/d.csv?v=2", f"{here}/sub/", here)),
+        *(distribution(address) for address in ("https://elsewhere.invalid/d.csv", "ftp://host/d.csv", "http://[/")),
+        *(distribution(address) for address in (None, 7, "", f"{here}/\ud800.csv", {"downloadURL": "d.csv"})),
+    ]
+    (folder / "items.json").write_text(json.dumps(items, indent=2))
+    catalogue: dict[str, Any] = {"listing": "items.json", "column": "downloadURL"}
+    assert listed(block(nginx, folder, **catalogue)).keys() == {"a b.csv", "sub/c.csv", "d.csv"}
+    assert listed(block(nginx, folder, **catalogue, only="sub/.*")).keys() == {"sub/c.csv"}
+    dcat = {
+        "conformsTo": "https://project-open-data.cio.gov/v1.1/schema",
+        "dataset": [{"distribution": [{"downloadURL": f"{here}/e.csv"}, {"accessURL": f"{here}/d.csv"}]}],
+    }
+    (folder / "data.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(dcat).encode())
+    assert listed(block(nginx, folder, listing=f"{here}/data.json", column="downloadURL")).keys() == {"e.csv"}
+    assert listed(block(nginx, folder, listing=f"{here}/data.json", column="accessURL")).keys() == {"d.csv"}
+
+
+def test_what_is_no_catalogue_of_the_folder_is_refused(nginx: Nginx, folder: Path) -> None:
+    (folder / "[a].csv").write_text("1")
+    (folder / "items.json").write_text(json.dumps([distribution("https://elsewhere.invalid/d.csv")]))
+    (folder / "cut.json").write_text(json.dumps([distribution(f"{nginx.url}{folder.name}/[a].csv")])[:-5])
+    (folder / "deep.json").write_text("[" * 100_000 + "]" * 100_000)
+    (folder / "page.html").write_text("<a href='[a].csv'>a</a>")
+    (folder / "list.txt").write_text("[a].csv\n")
+
+    def refusal(listing: str, column: str | None = "downloadURL") -> PlaceError:
+        with pytest.raises(PlaceError) as caught:
+            listed(block(nginx, folder, listing=listing, column=column))
+        return caught.value
+
+    assert "None of the 1 addresses" in str(refusal("items.json"))
+    assert "no field 'accessURL'" in str(refusal("items.json", "accessURL"))
+    assert "`column` must say" in str(refusal("items.json", None))
+    assert "web page" in str(refusal("page.html"))
+    for broken in ("cut.json", "deep.json"):
+        assert "not whole" in str(refusal(broken))
+        assert refusal(broken).retryable
+    assert listed(block(nginx, folder, listing="list.txt")).keys() == {"[a].csv"}  # begins like JSON, and is a name
+
+
+def test_the_real_catalogue_of_open_payments(nginx: Nginx, folder: Path, realdata: Path) -> None:
+    real = (realdata / "sources/openpayments/api/all-distribution-items.json").read_text()
+    assert real.count('"downloadURL"') == 201
+    here = f"{nginx.url}{folder.name}/"
+    (folder / "items.json").write_text(real.replace("https://download.cms.gov/openpayments/", here))
+    names = [f"PGYR22_P011824/OP_DTL_{kind}_PGYR2022_P01182024.csv" for kind in ("GNRL", "RSRCH", "OWNRSHP")]
+    for name in (*names, "staging/PGYR16_P011824/OP_DTL_GNRL_PGYR2016_P01182024.csv"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("1")
+    only = r"PGYR[^/]+/.*\.csv"
+    assert listed(block(nginx, folder, listing="items.json", column="downloadURL", only=only)).keys() == set(names)
+    time.sleep(0.1)  # nginx writes its log after it has answered
+    assert nginx.log.read_text().count(f'"HEAD /{folder.name}/') == 22  # three of each of seven years, and an older one
 
 
 def test_streams_seek(nginx: Nginx, folder: Path) -> None:
@@ -368,6 +442,9 @@ class Answer(BaseHTTPRequestHandler):
         head = f"HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\nContent-Range: bytes 0-3/{len(DATA)}\r\n\r\n"
         self.wfile.write(head.encode()[: int(path.rpartition("/")[2])])
 
+    def catalogue(self, path: str) -> None:
+        self.say(200, json.dumps([distribution(f"{self.server.url}keyed.csv")]).encode())
+
     def busy(self, path: str) -> None:
         first = self.server.asked[f"{self.command} {path}"] == 1
         self.say(503, Retry_After="0") if first else self.ranged(path)
@@ -532,6 +609,16 @@ def test_redirects_stay_on_the_host_unless_allowed(rude: Rude) -> None:
     assert rude.logins["once.csv"] == [None]  # no secret goes there
     with pytest.raises(PlaceError, match="more than 5"):
         listed(rude.block("loop.csv"))
+
+
+def test_a_catalogue_on_another_host_gets_no_secret(rude: Rude) -> None:
+    elsewhere = rude.url.replace("127.0.0.1", "localhost")
+    given = {"column": "downloadURL", "token": "party-token"}
+    assert listed(rude.block(**given, listing=f"{elsewhere}catalogue.json"))["keyed.csv"].size == len(DATA)
+    assert rude.logins["catalogue.json"] == [None]
+    assert rude.logins["keyed.csv"] == ["Bearer party-token"]
+    assert listed(rude.block(**given, listing="catalogue.json")).keys() == {"keyed.csv"}
+    assert rude.logins["catalogue.json"] == [None, "Bearer party-token"]  # this one is on the block's own
 
 
 @pytest.mark.parametrize("login", [{"token": "party-token"}, {"api_key": "party-key", "api_key_header": "X-Party-Key"}])

@@ -20,23 +20,22 @@ from hypothesis import strategies as st
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-import flows.cclf
-import flows.desynpuf
-import flows.synthea
+import flows.mappings.cclf
 from blocks.drive import Drive
 from blocks.lake import Lake
-from flows import cclf_layouts as layouts
 from flows.cclf import CCLF, cclf
-from flows.desynpuf import DESYNPUF, desynpuf
-from flows.synthea import SYNTHEA, TABLES, synthea
+from flows.mappings import cclf_layouts as layouts
+from flows.mappings import desynpuf, synthea
+from flows.medicare_claims import MEDICARE_CLAIMS, medicare_claims
 from spark import mapping as m
 from spark.mapping import Mapping
 from spark.readers import Csv, Layout
 from spark.schemas import SCHEMAS, Claim, ClaimLine, Diagnosis, Patient, Schema
 from spark.session import session
 from spark.tables import Tables
-from tasks import manifest
+from tasks import decisions, manifest
 from tasks.convert import convert
+from tasks.decisions import Decision
 from tasks.ingest import ingest
 from tasks.publish import publish
 from tasks.source import Dataset, Delivery, Drop, Source
@@ -169,28 +168,37 @@ class Site:
 
     outside: Path
     lake: Lake
+    insurer: parties.Payer
 
-    def folder(self, source: Source) -> Path:
-        folder = self.outside / source.slug
+    def folder(self, source: Source, place: int = -1) -> Path:
+        """That of one of a source's places."""
+        name = source.places[place]
+        folder = self.outside / name
         if not folder.exists():
             folder.mkdir(parents=True)
-            Drive(path=folder).save(source.at, overwrite=True)
+            Drive(path=folder).save(name, overwrite=True)
         return folder
 
     @property
     def tables(self) -> Tables:
         return Tables(self.lake.catalog_properties(), self.lake.url())
 
-    def rows(self, table: str, source: str) -> list[Row]:
+    def rows(self, table: str, party: str) -> list[Row]:
+        source = "medicare-claims" if party in ("desynpuf", "synthea") else party
         files = self.tables.files(table, _source=source)
         read = [pq.read_table(url.removeprefix("file://")) for url in files]
         found: list[Row] = pa.concat_tables(read, promote_options="default").to_pylist() if read else []
-        return [row for row in found if row["_source"] == source]
+        return [row for row in found if row["_source"] == source and party in (source, _population(row))]
 
     def current(self, source: str) -> dict[str, list[Row]]:
         return {
             schema: self.rows(f"current.{schema}", source) for schema in ("patient", "claim", "claim_line", "diagnosis")
         }
+
+
+def _population(row: Row) -> str:
+    """Whose row it is, of the two publishers of one source."""
+    return "desynpuf" if row["_drop"].startswith("sample-") else "synthea"
 
 
 def done(flow: Callable[..., Any]) -> str:
@@ -200,7 +208,7 @@ def done(flow: Callable[..., Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, gpg_key: servers.GpgKey) -> Iterator[Site]:
     """A server of this module's own, as the blocks' names are those of the deployed flows."""
     servers.require("java", "there is no Java")
     home = tmp_path_factory.mktemp("claims")
@@ -209,10 +217,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         with (
             servers.prefect(tmp_path_factory.mktemp("prefect")) as server,
             temporary_settings({PREFECT_API_URL: server.api_url}),
+            parties.payer(gpg_key, tmp_path_factory.mktemp("insurer")) as insurer,
         ):
             lake = Lake(root=f"file://{home}/lake")
             lake.save("lake", overwrite=True)
-            yield Site(home / "outside", lake)
+            insurer.block().save("cclf", overwrite=True)  # type: ignore[call-arg]
+            yield Site(home / "outside", lake, insurer)
 
 
 def settle(flow: Callable[..., Any]) -> str:
@@ -226,15 +236,20 @@ def settle(flow: Callable[..., Any]) -> str:
 @pytest.fixture(scope="module")
 def said(site: Site) -> dict[str, dict[str, list[Row]]]:
     """What `current` has of each party when it has said what is true."""
-    parties.write_cclf(parties.cclf_files(WORLD), site.folder(CCLF))
-    parties.write_desynpuf(WORLD, site.folder(DESYNPUF))
-    parties.write_synthea(WORLD, site.folder(SYNTHEA))
+    parties.write_cclf(parties.cclf_files(WORLD), site.folder(CCLF), site.insurer)
+    parties.write_desynpuf(WORLD, site.folder(MEDICARE_CLAIMS, 0))
+    parties.write_synthea(WORLD, site.folder(MEDICARE_CLAIMS))
     parties.write_payer(WORLD, site.folder(PAYER))
-    assert settle(synthea) == "Done: 2026-01-05T100000"
+    drops = settle(medicare_claims).removeprefix("Done: ")
+    assert set(drops.split(", ")) == {"sample-1", "sample-1-2010", "2026-01-05T100000"}
     assert settle(cclf) == "Done: A9999-Y2025-01-10T120000"
-    assert set(settle(desynpuf).removeprefix("Done: ").split(", ")) == {"sample-1", "sample-1-2010"}
     assert done(payer) == "Done: 2026-01-05"
-    return {source: site.current(source) for source in ("cclf", "desynpuf", "payer", "synthea")}
+    found = {source: site.current(source) for source in ("cclf", "desynpuf", "payer", "synthea")}
+    names = {parties.uuid_of(one.id): one.id for one in (*WORLD.people, *WORLD.bills)}
+    for rows in found["synthea"].values():
+        for row in rows:
+            row.update({name: names[row[name]] for name in ("patient_id", "claim_id") if row.get(name) in names})
+    return found
 
 
 KEYS = {schema: SCHEMAS[schema].key for schema in ("patient", "claim", "claim_line", "diagnosis")}
@@ -363,91 +378,106 @@ VALUES: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], Any]]] = {
 
 WAYS: dict[str, dict[str, Way]] = {
     "cclf": {
-        "birth": Way(Patient, flows.cclf.TO_PATIENT, "birth_date", lambda day: {"bene_dob": f"{day}"}),
-        "sex": Way(Patient, flows.cclf.TO_PATIENT, "sex", lambda sex: {"bene_sex_cd": "1" if sex == "male" else "2"}),
-        "state": Way(Patient, flows.cclf.TO_PATIENT, "state", lambda state: {"geo_usps_state_cd": state}),
+        "birth": Way(Patient, flows.mappings.cclf.TO_PATIENT, "birth_date", lambda day: {"bene_dob": f"{day}"}),
+        "sex": Way(
+            Patient, flows.mappings.cclf.TO_PATIENT, "sex", lambda sex: {"bene_sex_cd": "1" if sex == "male" else "2"}
+        ),
+        "state": Way(Patient, flows.mappings.cclf.TO_PATIENT, "state", lambda state: {"geo_usps_state_cd": state}),
         "zip": Way(
             Patient,
-            flows.cclf.TO_PATIENT,
+            flows.mappings.cclf.TO_PATIENT,
             "zip_code",
             lambda z: {"bene_zip_cd": "~", "geo_zip5_cd": f"{z[0]:05}", "geo_zip4_cd": f"{z[1]:04}"},
         ),
         "service": Way(
-            Claim, flows.cclf.TO_CLAIM["parta_claims_header"], "claim_start_date", lambda day: {"clm_from_dt": f"{day}"}
+            Claim,
+            flows.mappings.cclf.TO_CLAIM["parta_claims_header"],
+            "claim_start_date",
+            lambda day: {"clm_from_dt": f"{day}"},
         ),
         "diagnosis": Way(
             Claim,
-            flows.cclf.TO_CLAIM["parta_claims_header"],
+            flows.mappings.cclf.TO_CLAIM["parta_claims_header"],
             "principal_diagnosis_code",
             lambda code: {"prncpl_dgns_cd": f"{code:7}", "dgns_prcdr_icd_ind": "9"},
         ),
         "paid": Way(
             Claim,
-            flows.cclf.TO_CLAIM["parta_claims_header"],
+            flows.mappings.cclf.TO_CLAIM["parta_claims_header"],
             "paid_amount",
             lambda value: {"clm_pmt_amt": f"{value:017.2f}", "clm_adjsmt_type_cd": "0 "},
         ),
         "drug": Way(
             ClaimLine,
-            flows.cclf.TO_CLAIM_LINE["partd_claims"],
+            flows.mappings.cclf.TO_CLAIM_LINE["partd_claims"],
             "ndc_code",
             lambda drug: {"clm_line_ndc_cd": f"{drug[0]:05}{drug[1]:04}{drug[2]:02}"},
         ),
         "quantity": Way(
             ClaimLine,
-            flows.cclf.TO_CLAIM_LINE["partd_claims"],
+            flows.mappings.cclf.TO_CLAIM_LINE["partd_claims"],
             "quantity",
             lambda number: {"clm_line_srvc_unit_qty": f"{number:023.4f}"},
         ),
     },
     "desynpuf": {
-        "birth": Way(Patient, flows.desynpuf.TO_PATIENT, "birth_date", lambda day: {"bene_birth_dt": f"{day:%Y%m%d}"}),
+        "birth": Way(
+            Patient,
+            desynpuf.TO_PATIENT["beneficiary_summary"],
+            "birth_date",
+            lambda day: {"bene_birth_dt": f"{day:%Y%m%d}"},
+        ),
         "sex": Way(
-            Patient, flows.desynpuf.TO_PATIENT, "sex", lambda sex: {"bene_sex_ident_cd": "1" if sex == "male" else "2"}
+            Patient,
+            desynpuf.TO_PATIENT["beneficiary_summary"],
+            "sex",
+            lambda sex: {"bene_sex_ident_cd": "1" if sex == "male" else "2"},
         ),
         "state": Way(
             Patient,
-            flows.desynpuf.TO_PATIENT,
+            desynpuf.TO_PATIENT["beneficiary_summary"],
             "state",
             lambda state: {"sp_state_code": parties.STATES[state][0].lstrip("0")},
         ),
         "service": Way(
             Claim,
-            flows.desynpuf.TO_CLAIM["inpatient_claims"],
+            desynpuf.TO_CLAIM["inpatient_claims"],
             "claim_start_date",
             lambda day: {"clm_from_dt": f"{day:%Y%m%d}"},
         ),
         "diagnosis": Way(
             Claim,
-            flows.desynpuf.TO_CLAIM["inpatient_claims"],
+            desynpuf.TO_CLAIM["inpatient_claims"],
             "principal_diagnosis_code",
             lambda code: {"icd9_dgns_cd_1": code},
         ),
         "paid": Way(
             Claim,
-            flows.desynpuf.TO_CLAIM["inpatient_claims"],
+            desynpuf.TO_CLAIM["inpatient_claims"],
             "paid_amount",
             lambda value: {"clm_pmt_amt": parties.short(value)},
         ),
         "drug": Way(
             ClaimLine,
-            flows.desynpuf.TO_CLAIM_LINE["prescription_drug_events"],
+            desynpuf.TO_CLAIM_LINE["prescription_drug_events"],
             "ndc_code",
             lambda drug: {"prod_srvc_id": f"{drug[0]:05}{drug[1]:04}{drug[2]:02}"},
         ),
         "quantity": Way(
             ClaimLine,
-            flows.desynpuf.TO_CLAIM_LINE["prescription_drug_events"],
+            desynpuf.TO_CLAIM_LINE["prescription_drug_events"],
             "quantity",
             lambda number: {"qty_dspnsd_num": parties.short(number)},
         ),
     },
     "synthea": {
-        "birth": Way(Patient, flows.synthea.TO_PATIENT, "birth_date", lambda day: {"birthdate": f"{day}"}),
-        "sex": Way(Patient, flows.synthea.TO_PATIENT, "sex", lambda sex: {"gender": sex[0].upper()}),
-        "state": Way(Patient, flows.synthea.TO_PATIENT, "state", lambda state: {"state": parties.STATES[state][1]}),
+        "birth": Way(Patient, synthea.TO_PATIENT["patients"], "birth_date", lambda day: {"birthdate": f"{day}"}),
+        "sex": Way(Patient, synthea.TO_PATIENT["patients"], "sex", lambda sex: {"gender": sex[0].upper()}),
+        "state": Way(
+            Patient, synthea.TO_PATIENT["patients"], "state", lambda state: {"state": parties.STATES[state][1]}
+        ),
         "service": Way(
-            Claim, flows.synthea.TO_CLAIM, "claim_start_date", lambda day: {"servicedate": f"{day}T23:59:59Z"}
+            Claim, synthea.TO_CLAIM["claims"], "claim_start_date", lambda day: {"servicedate": f"{day}T23:59:59Z"}
         ),
     },
     "payer": {
@@ -549,7 +579,7 @@ def test_debits_and_credits_add_up_to_what_was_paid(site: Site, said: dict[str, 
                     clm_line_dgns_cd="~",
                 )
             )
-        parties.write_cclf(files, site.folder(CCLF), year)
+        parties.write_cclf(files, site.folder(CCLF), site.insurer, year)
     assert settle(cclf).count("A9999") == 3
     claims, lines = (
         by_key("claim", site.rows("current.claim", "cclf")),
@@ -577,15 +607,17 @@ def read_csv(path: Path) -> list[Row]:
 def samples(site: Site, said: dict[str, dict[str, list[Row]]], realdata: Path) -> Path:
     """Real files beside what is there: a later run of Synthea, another sample of DE-SynPUF, a month of CCLF."""
     folder = realdata / "sources"
-    for name in TABLES:
+    for name in synthea.TABLES:
         if (found := folder / "synthea" / f"{name}.csv").exists():
-            (site.folder(SYNTHEA) / found.name).write_bytes(found.read_bytes())
+            (site.folder(MEDICARE_CLAIMS) / found.name).write_bytes(found.read_bytes())
     for found in (folder / "desynpuf").glob("DE1_0_*.csv"):
-        (site.folder(DESYNPUF) / found.name).write_bytes(found.read_bytes())
+        (site.folder(MEDICARE_CLAIMS, 0) / found.name).write_bytes(found.read_bytes())
     archive = folder / "cclf" / "bcda-archives" / "valid" / "T.BCD.A0001.ZCY18.D181120.T1000000"
-    (site.folder(CCLF) / f"P{archive.name[1:]}").write_bytes(archive.read_bytes())
-    assert settle(synthea).startswith("Done: ")
-    assert settle(desynpuf).startswith("Done: 4 drops")
+    (site.folder(CCLF) / f"P{archive.name[1:]}").write_bytes(site.insurer.sealed(archive.read_bytes()))
+    # its CCLF0 names files that are not in it
+    accept = {"verb": "accept", "drop": "A0001-Y2018-11-20T100000", "revision": 1, "reason": "a sample", "actor": "ann"}
+    decisions.record(site.lake, "cclf", Decision.model_validate({**accept, "at": manifest.now(), "found": "…"}))
+    assert settle(medicare_claims).startswith("Done: 5 drops")
     assert "A0001-Y2018-11-20T100000" in settle(cclf)
     return folder
 

@@ -23,7 +23,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from bench.synthetic.nppes import Delivery, World
 from blocks.drive import Drive
 from blocks.lake import Lake
-from flows.nppes import NPPES, PRACTICE, TO_PROVIDER, nppes
+from flows.mappings.nppes import PRACTICE, TO_PROVIDER
+from flows.nppes import NPPES, nppes
 from spark.mapping import text
 from spark.tables import Tables
 from tasks.manifest import landed

@@ -26,6 +26,7 @@ from blocks.sftp import SftpServer
 from flows.nppes import NPPES
 from spark.tables import Tables
 from tasks.manifest import landed
+from tasks.source import sources
 from tests.servers import S3, PrefectServer, Sshd, require, running
 
 ROOT = Path(__file__).parents[2]
@@ -151,21 +152,34 @@ def assert_true(site: Site, world: World) -> None:
 
 
 def test_the_deployments_are_as_declared(site: Site) -> None:
-    every = site.api("deployments")
-    assert {(d["name"], d["entrypoint"]) for d in every} >= {("operate", "flows.operate.operate")}
-    found = {d["name"]: d for d in every if d["entrypoint"] != "flows.operate.operate"}
-    assert found.keys() == {"ingest", "drop"}
-    assert {d["entrypoint"] for d in found.values()} == {"flows.nppes.nppes"}
-    assert {d["work_pool_name"] for d in found.values()} == {"inlet"}
-    assert all(not d["pull_steps"] for d in found.values())
-    (schedule,) = found["ingest"]["schedules"]
-    assert schedule["slug"] == "daily"
-    assert schedule["schedule"]["timezone"] == "America/New_York"
-    assert found["ingest"]["global_concurrency_limit"] is None
-    assert found["drop"]["concurrency_options"]["collision_strategy"] == "ENQUEUE"
-    properties = found["ingest"]["parameter_openapi_schema"]["properties"]
-    assert list(properties) == ["drops", "since", "until", "start_from", "force", "dry_run"]
-    assert all(property["description"] for property in properties.values())
+    every = {(d["entrypoint"], d["name"]): d for d in site.api("deployments")}
+    flows = {f"flows.{source.module}.{source.module}": source.slug for source in sources().values()}
+    others = {("flows.operate.operate", "operate"), ("flows.freshness.freshness", "freshness")}
+    assert every.keys() == {(flow, name) for flow in flows for name in ("ingest", "drop")} | others
+    for (_, name), deployment in every.items():
+        assert deployment["work_pool_name"] == "inlet"
+        assert deployment["description"]
+        assert deployment["pull_steps"] == []
+        assert "inlet" in deployment["tags"]  # which the automations watch
+        for schedule in deployment["schedules"]:
+            assert schedule["slug"]
+            assert schedule["schedule"]["timezone"]
+        if name == "drop":
+            assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+            assert not deployment["schedules"]
+        elif name == "ingest":
+            assert deployment["global_concurrency_limit"] is None
+            assert deployment["schedules"]
+    for (flow, name), slug in {
+        (flow, name): slug for flow, slug in flows.items() for name in ("ingest", "drop")
+    }.items():
+        assert slug in every[flow, name]["tags"]
+        properties = every[flow, name]["parameter_openapi_schema"]["properties"]
+        assert list(properties) == ["drops", "since", "until", "start_from", "force", "dry_run"]
+        assert all(property["description"] for property in properties.values())
+        assert properties["start_from"]["enum"] == ["outside", "landed", "raw", "transformed"]
+        # the form opens with fields, not with a choice of types
+        assert [properties[name]["default"] for name in properties] == ["", "", "", "outside", False, False]
 
 
 def test_drops_go_from_sftp_to_current_on_s3(site: Site, world: World) -> None:

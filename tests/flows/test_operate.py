@@ -60,7 +60,7 @@ def test_a_run_does_what_the_command_does(lake: Lake) -> None:
     [
         ("hold", {"source": "npes"}, "Refused: there is no source 'npes', only "),
         ("hold", {"source": "all"}, "Refused: there is no source 'all', only "),
-        ("hold", {"reason": None}, "Refused: hold wants a reason"),
+        ("hold", {"reason": ""}, "Refused: hold wants a reason"),
         ("release", {}, "Refused: nppes is not held; nothing is"),
         ("accept", {}, "Refused: accept wants a drop"),
         ("rollback", {}, "Refused: nppes has published to no schema at all"),
@@ -79,7 +79,7 @@ def test_what_is_refused_fails_the_run_in_one_line(
 
 def test_what_is_routine_is_done_for_every_source(lake: Lake) -> None:
     for verb, does in (("optimise", "has no small files to join"), ("expire", "has no snapshots to expire")):
-        state = run(verb, source="all", reason=None)
+        state = run(verb, source="all", reason="")
         assert state.is_completed()
         assert f"nppes {does}" in (state.message or "").split("; ")
 

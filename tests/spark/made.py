@@ -94,6 +94,6 @@ def _parts(data: bytes, reader: Reader, folder: Path, size: int) -> Iterator[tup
         path = folder / f"{number:05}.zst"
         path.write_bytes(zstandard.ZstdCompressor(1).compress(piece.data))
         fields: dict[str, Any] = {"path": str(path), "bytes": len(piece.data)}
-        for field in ("offset", "first_record", "records", "bad"):
+        for field in ("offset", "first_record", "records", "bad", "trailing"):
             fields[field] = getattr(piece, field)
         yield Part(**fields), piece.columns

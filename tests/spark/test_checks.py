@@ -54,6 +54,10 @@ CASES: list[tuple[Transformed, dict[str, Any], Checks, list[str]]] = [
     (done(lost={"n": 1}, given={"n": 1}, **LOST), {}, Checks(), []),
     (done(rows=1, conflicting=1, conflicts=("f record 1",), reasons={CONTRADICTS: 1}), {}, Checks(held=1), ["keys"]),
     (done(rows=1, conflicting=9, conflicts=("f record 1",), reasons={CONTRADICTS: 9}), {}, Checks(), ["keys"]),
+    (done(rows=990, conflicting=10, reasons={CONTRADICTS: 10}), {}, Checks(conflicting=0.01, held=0), []),
+    (done(rows=989, conflicting=11, reasons={CONTRADICTS: 11}), {}, Checks(conflicting=0.01), ["keys"]),
+    (done(rows=1, conflicting=1, reasons={CONTRADICTS: 1}), {}, Checks(conflicting=0.01), []),
+    (done(rows=1, conflicting=2, reasons={CONTRADICTS: 2}), {}, Checks(conflicting=0.01), ["keys"]),
     (done(rows=900), {"before": 1000}, Checks(), []),
     (done(rows=899), {"before": 1000}, Checks(), ["fewer"]),
     (done(rows=899), {}, Checks(), []),
@@ -99,7 +103,7 @@ def test_what_is_said_tells_how_much_of_what_and_where() -> None:
     assert f"candidate.child where {SLICE} AND n IS NULL" in str(lost)
 
 
-@pytest.mark.parametrize("limit", ["held", "lost", "dangling", "fewer", "more"])
+@pytest.mark.parametrize("limit", ["held", "lost", "dangling", "conflicting", "fewer", "more"])
 def test_a_limit_below_nothing_is_refused(limit: str) -> None:
     with pytest.raises(ValueError, match="greater than or equal to 0"):
         Checks.model_validate({limit: -0.1})

@@ -285,6 +285,77 @@ SCENARIOS = [
         Csv(skip=1, footer=2, trailer=r".*lines: (?P<lines>[\d,]+)$"),
     ),
     Scenario("a trailer", b"a,b\n1,2\nTOTAL 1\n", AB, [["1", "2"]], reader=Csv(footer=1)),
+    Scenario(
+        "a delimiter at the end of all records",
+        b'a$b\r\n1$2$\r\n"3$$\r\n$$\r\n',
+        AB,
+        [["1", "2"], ['"3', None], [None, None]],
+        reader=Csv(delimiter="$", quote=None, trailing=True),
+    ),
+    Scenario(
+        "no delimiter at the end of any record",
+        b"a,b\n1,2\n3,\n4,5,\n6,7,\n",
+        AB,
+        [["1", "2"], ["3", None]],
+        [(3, "3 fields where 2 belong", "4,5,"), (4, "3 fields where 2 belong", "6,7,")],
+        Csv(trailing=True),
+    ),
+    Scenario(
+        "more or less at the end than a delimiter",
+        b'a,b\n0\n1,2,3\n4,5,\n6,7,""\n8,9,,\n1,2,3,4,\n5,6, \n7,8\n"9\n,",,\n0,\n',
+        AB,
+        [["4", "5"], ["9\n,", None]],
+        [
+            (1, "1 fields where 3 belong", "0"),
+            (2, "the last of 3 fields is not empty", "1,2,3"),
+            (4, "the last of 3 fields is not empty", '6,7,""'),
+            (5, "4 fields where 3 belong", "8,9,,"),
+            (6, "5 fields where 3 belong", "1,2,3,4,"),
+            (7, "the last of 3 fields is not empty", "5,6, "),
+            (8, "2 fields where 3 belong", "7,8"),
+            (10, "2 fields where 3 belong", "0,"),
+        ],
+        Csv(trailing=True),
+    ),
+    Scenario(
+        "two records on a line that end with a delimiter",
+        b"a$b\r\n1$2$\r\n3$4$5$6$\r\n7$$\r\n",
+        AB,
+        [["1", "2"], ["7", None]],
+        [(2, "5 fields where 3 belong", "3$4$5$6$")],
+        Csv(delimiter="$", quote=None, trailing=True),
+    ),
+    Scenario(
+        "a delimiter at the end, of two characters, and bare CR as data",
+        b"a||b\n1||\r||\n3||4\n5||6||7\n8||9||",
+        AB,
+        [["1", "\r"], ["8", "9"]],
+        [(2, "2 fields where 3 belong", "3||4"), (3, "the last of 3 fields is not empty", "5||6||7")],
+        Csv(delimiter="||", line_end="lf", trailing=True),
+    ),
+    Scenario(
+        "a record too long among those that end with a delimiter",
+        b"a,b\n1,2,\n3,xxxxxxxx,\n4,5,\n",
+        AB,
+        [["1", "2"], ["4", "5"]],
+        [(2, LONG, "3,xxxxxxxx,\n")],
+        Csv(max_record=8, quote=None, trailing=True),
+    ),
+    Scenario(
+        "a quote left open among records that end with a delimiter",
+        b'a,b\n1,"x,\n2,y,\n3,"z",\n4,5,\n',
+        AB,
+        [["2", "y"], ["3", "z"], ["4", "5"]],
+        [(1, STRAY, '1,"x,\n')],
+        Csv(trailing=True),
+    ),
+    Scenario(
+        "names declared, and a delimiter at the end",
+        b"1,2,\n3,4,\n",
+        AB,
+        [["1", "2"], ["3", "4"]],
+        reader=Csv(header=False, columns=("a", "b"), trailing=True),
+    ),
 ]
 
 
@@ -400,6 +471,7 @@ def test_what_arrow_cannot_read_is_read_record_by_record(damage: str, monkeypatc
         *({"encoding": "latin-0815"}, {"encoding": "rot13"}, {"fallback": "utf-16-le"}, {"fallback": "shift_jis"}),
         {"encoding": "utf-16", "fallback": "latin-1"},
         *({"trailer": "T"}, {"footer": 1, "trailer": "("}, {"footer": 1, "trailer": "(?P<rows>.)"}),
+        {"trailing": True, "header": False},
         *({"skip": -1}, {"footer": -1}, {"header": -1}, {"max_record": 0}, {"line_end": "lfcr"}),
     ],
     ids=str,
@@ -471,6 +543,22 @@ def test_any_bytes_give_rows_and_rejects_or_a_named_error(data: bytes, reader: C
             return
     ordinals = [record for record, _ in found.rows] + [record for record, _, _ in found.rejected]
     assert sorted(ordinals) == list(range(1, found.records + 1))
+
+
+@given(made=csv_files(), ends_so=st.booleans(), size=st.integers(1, 80))
+def test_a_delimiter_at_the_end_of_all_records_says_nothing(made: Made, ends_so: bool, size: int) -> None:
+    records_ = [[*one, None] if ends_so else one for one in made.records]
+    texts = [text + made.delimiter * ends_so for text in made.texts]
+    data = made.plaintext[: made.body] + "\n".join(texts).encode()
+    few = len(made.columns)
+    fitting = {n: one for n, one in enumerate(records_, 1) if len(one) in (few, few + 1) and one[few:] in ([], [None])}
+    width = len(next(iter(fitting.values()), []))
+    right = {n: one[:few] for n, one in fitting.items() if len(one) == width}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "_READ", 1)
+        found = read(Csv(delimiter=made.delimiter, trailing=True), data, size)
+    assert found.rows == list(right.items())
+    assert {n: text for n, _, text in found.rejected} == {n: t for n, t in enumerate(texts, 1) if n not in right}
 
 
 SPECTRUM = """

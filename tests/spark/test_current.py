@@ -19,7 +19,21 @@ from spark.slabs import Group
 from spark.tables import Ranged
 from spark.versions import Ranked, current_schema, history_schema
 from spark.writer import ParquetWriter
-from tests.spark.test_versions import THING, Drop, Key, Says, drop, keys, model, ranked, rows_of, says, told
+from tests.spark.test_versions import (
+    THING,
+    Drop,
+    Key,
+    Says,
+    drop,
+    keys,
+    model,
+    parts,
+    parts_of,
+    ranked,
+    rows_of,
+    says,
+    told,
+)
 
 KEY = THING.key[0]
 
@@ -59,7 +73,8 @@ class World:
     def merge(self, drops: Sequence[Ranked], *, forward: bool, some: pa.Table | None = None) -> Merged:
         every = not forward or any(drop.ends_absent for drop in drops)
         todo = tasks(self.current, self.groups(drops), KEY, self.size, every=every, keys=some)
-        job = Job(THING, "party", drops, forward, self.size, f"{self.url}/current", f"{self.url}/history")
+        of = parts_of(ranked(self.drops))
+        job = Job(THING, "party", drops, of, forward, self.size, f"{self.url}/current", f"{self.url}/history")
         done = total(side_by_side(lambda share: merge(share, job), shares(todo, 3), 2))
         before = sum(file.rows for file in self.current)
         kept = [file for file in self.current if file.url not in done.replaced]
@@ -82,10 +97,10 @@ class World:
         self.history += map(self.ranged, done.closed_files)
         return done
 
-    def redo(self, at: int, rows: dict[Key, Says | None]) -> None:
-        """Another content of one drop: its keys alone, or all, where absence from it counts."""
+    def redo(self, at: int, rows: dict[Key, Says | None], of: str) -> None:
+        """Another content of one drop, or another part: its keys alone, or all, where absence from it counts."""
         ends = self.drops[at].ends_absent
-        self.drops[at] = self.drops[at]._replace(rows=rows)
+        self.drops[at] = self.drops[at]._replace(rows=rows, of=of)
         self.files[at] = self.write(at)
         all_ = ranked(self.drops)
         if ends:
@@ -133,7 +148,9 @@ def test_whatever_drops_say_forward_or_again(data: st.DataObject, size: int) -> 
         for _ in range(data.draw(st.integers(1, 5))):
             if world.drops and data.draw(st.booleans()):
                 at = data.draw(st.integers(0, len(world.drops) - 1))
-                world.redo(at, data.draw(st.dictionaries(keys, st.none() | says, max_size=6)))
+                same = data.draw(st.booleans())  # but for its part, it may be
+                rows = world.drops[at].rows if same else data.draw(st.dictionaries(keys, st.none() | says, max_size=6))
+                world.redo(at, rows, data.draw(parts))
             else:
                 new = [
                     one._replace(day=(day := day + one.day % 2))
@@ -190,6 +207,19 @@ def test_a_full_drop_writes_only_what_changed(thousand: World) -> None:
     assert (thousand.written, done.opened, done.ended, done.closed) == (2, 1, 2, 2)
 
 
+def test_a_full_drop_of_a_part_leaves_the_files_of_others(thousand: World) -> None:
+    behind = range(20_000, 21_000, 10)
+    thousand.forward([Drop(1, True, numbered(behind), "A")])
+    assert thousand.written <= 2
+    done = thousand.forward([Drop(2, True, numbered(behind[1:]), "A")])
+    thousand.check()
+    assert (thousand.written, done.opened, done.ended, done.closed) == (1, 0, 1, 1)
+    thousand.forward([Drop(3, False, numbered([50]), "A")])  # which is one of its part from now on
+    done = thousand.forward([Drop(4, True, numbered(behind[1:]), "A")])
+    thousand.check()
+    assert (thousand.written, done.opened, done.ended, done.closed) == (1, 0, 1, 1)
+
+
 def test_files_stay_of_a_size(thousand: World) -> None:
     """They grow and are cut; they shrink and are joined."""
     for day, numbers in enumerate((range(1, 10_000, 10), range(2, 10_000, 10), range(3, 10_000, 10)), 1):
@@ -234,7 +264,7 @@ def test_a_row_group_is_decoded_once_a_share(thousand: World, monkeypatch: pytes
         writer.write(rows)
         thousand.files.append([file.url for file in writer.close()])
     new = ranked(thousand.drops)[1:]
-    job = Job(THING, "party", new, True, 100, f"{thousand.url}/current", f"{thousand.url}/history")
+    job = Job(THING, "party", new, {}, True, 100, f"{thousand.url}/current", f"{thousand.url}/history")
     merge(tasks(thousand.current, thousand.groups(new), KEY, 100), job)
     assert len([one for one in read if one[1] is not None]) == 1
 

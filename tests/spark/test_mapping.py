@@ -169,6 +169,13 @@ BUILDERS: dict[str, tuple[Expression, Cases]] = {
     "code": (m.code("v", {"1": "individual", "it's": "a\\b"}), {
         "1": "individual", " 1 ": "individual", "it's": "a\\b", "2": None,
     }),
+    "markup": (Expression(m.markup("v"), m.text("v")), {
+        "CO<sub>2</sub> in <i>E. coli</i>\n\t &amp; more": "CO2 in E. coli & more",
+        "a&lt;b &gt; &quot;c&apos;": "a<b > \"c'", "&#0; &#xD800; &#9999999; &nbsp;": "&#0; &#xD800; &#9999999; &nbsp;",
+        "&#946;-blocker, 5 &#x3bc;g &#x1F600;": "β-blocker, 5 μg 😀", "&amp;lt; &#38;gt; &#x26;#65;": "&lt; &gt; &#65;",
+        "<b/>": None, "a<!-- <b>\nc --> d": "a d", "& <": "& <",
+        '<mml:math xmlns:mml="u"><mml:mi>x</mml:mi></mml:math>': "x", "R&amp;D &amp;amp;": "R&D &amp;",
+    }),
     "either": (m.either("v LIKE '%.%'", m.icd9cm("v"), m.icd10cm("v")), {
         "250.0": "2500", "E119": "E119", "E11.9": None,
     }),

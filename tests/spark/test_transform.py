@@ -241,6 +241,14 @@ def test_an_optional_column_is_read_where_it_is(run: Transform) -> None:
     assert done.counts.lost == {}
 
 
+def test_names_may_be_spelt_as_the_party_spells_them(run: Transform) -> None:
+    columns = {**MAPPING.columns, "npi": npi("NPI"), "credential": text("coalesce(Degree, Title)")}
+    mapping = MAPPING.model_copy(update={"columns": columns, "where": "Kind = '1'", "optional": ("Degree", "Title")})
+    raw = [(right(1), "1", "n", None, None, "MD"), (right(2), "2", "n", None, None, None)]
+    done = run(raw, columns=(*COLUMNS, "title"), mapping=mapping)
+    assert [(row["npi"], row["credential"]) for row in done.rows] == [(right(1), "MD")]
+
+
 DATES = [
     ("12/31/2020", date(2020, 12, 31)),
     ("02/29/2024", date(2024, 2, 29)),
@@ -497,6 +505,49 @@ def test_the_greatest_latest_stays(
     assert sorted(done.by_record()) == [stays, len(rows) + 1]
     found = done.counts
     assert (found.duplicates, found.superseded, found.conflicting) == counts
+
+
+# as above: where the later record wins, what another dataset says has no place before or behind it
+LATER: list[tuple[list[tuple[str | None, str | None, str | None]], int, tuple[int, int, int]]] = [
+    ([("1", "a", None), ("1", "b", None)], 2, (0, 1, 0)),
+    ([("1", "a", None), ("1", "b", None), ("1", "a", None)], 3, (1, 1, 0)),
+    ([("2", "a", None), ("1", "b", None), ("1", "c", None)], 1, (0, 2, 0)),
+    ([("2", "a", None), ("3", "b", None), ("3", "c", None), ("1", "d", None)], 3, (0, 3, 0)),
+    ([(None, None, "Y"), ("8", "b", None)], 1, (0, 1, 0)),
+    ([("8", "b", None), ("8", "b", "Y")], 2, (0, 1, 0)),
+]
+
+
+@pytest.mark.parametrize(("rows", "stays", "counts"), LATER)
+@pytest.mark.usefixtures("small_batches")
+def test_the_later_record_wins_where_the_mapping_says_so(
+    run: Transform,
+    rows: list[tuple[str | None, str | None, str | None]],
+    stays: int,
+    counts: tuple[int, int, int],
+) -> None:
+    by = Mapping(columns={"id": "id", "at": "at", "says": "says"}, deleted="gone = 'Y'", later="wins")
+    raw: list[Raw] = [("k", *row) for row in rows]
+    done = run([*raw, ("l", "1", "z", None)], ("id", "at", "says", "gone"), by, VERSIONS, files=len(rows))
+    assert sorted(done.by_record()) == [stays, len(rows) + 1]
+    found = done.counts
+    assert (found.duplicates, found.superseded, found.conflicting) == counts
+
+
+def test_the_later_of_elements_and_files_wins_but_datasets_contradict_each_other(run: Transform) -> None:
+    made, columns = raw_schema(("id", "at", "says")), {"id": "id", "at": "at", "says": "_each"}
+    by = Mapping(columns=columns, each="split(says, ';')", later="wins")
+
+    def given(name: str, *rows: tuple[str, int, str, str]) -> Input:
+        listed = [dict(zip(made.names, ("d", file, n, key, "1", says), strict=True)) for file, n, key, says in rows]
+        (file,) = write([pa.Table.from_pylist(listed, made)], f"file://{run.folder}/{name}", made)
+        return Input([file.url], made, len(rows), by)
+
+    first = given("a", ("g", 1, "k", "a;b"), ("f", 9, "k", "c"), ("g", 2, "l", "a"))
+    second = given("b", ("a", 1, "l", "b"), ("z", 5, "l", "c"))
+    done = run.of([first, second], VERSIONS)
+    assert {(row["id"], row["says"]) for row in done.rows} == {("k", "b"), ("l", "a")}
+    assert (done.counts.superseded, done.counts.conflicting) == (2, 2)  # c and a of k; both of l in the other dataset
 
 
 @pytest.fixture

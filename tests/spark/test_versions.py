@@ -33,11 +33,12 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Drop(NamedTuple):
-    """`rows` say of a key what it is, or None: it is gone. `day` is what the drop speaks of."""
+    """`rows` say of a key what it is, or None: it is gone. `day` is what the drop speaks of, `of` its part."""
 
     day: int
     ends_absent: bool
     rows: dict[Key, Says | None]
+    of: str = ""
 
 
 class Version(NamedTuple):
@@ -55,12 +56,20 @@ says = st.tuples(
     st.sampled_from([None, (), ("a",), (None,), ("a", "b")]),
 )
 keys = st.tuples(st.sampled_from(["a", "a\0", "é", "z", "￿", "\U00010000"]), st.integers(1, 2))
-drop = st.builds(Drop, st.integers(0, 3), st.booleans(), st.dictionaries(keys, st.none() | says, max_size=6))
-sequences = st.lists(drop, max_size=7).map(lambda found: sorted(found, key=lambda drop: drop.day))
+parts = st.sampled_from(["", "A", "B"])
+drop = st.builds(Drop, st.integers(0, 3), st.booleans(), st.dictionaries(keys, st.none() | says, max_size=6), parts)
+of_one = drop.map(lambda drop: drop._replace(of=""))
+sequences = (st.lists(drop, max_size=7) | st.lists(of_one, max_size=7)).map(
+    lambda found: sorted(found, key=lambda drop: drop.day)
+)
 
 
 def ranked(drops: Sequence[Drop]) -> list[Ranked]:
-    return [Ranked(f"d{n}", START + timedelta(days=d.day), d.ends_absent) for n, d in enumerate(drops)]
+    return [Ranked(f"d{n}", START + timedelta(days=d.day), d.ends_absent, d.of) for n, d in enumerate(drops)]
+
+
+def parts_of(drops: Sequence[Ranked]) -> dict[str, str]:
+    return {drop.key: drop.part for drop in drops if drop.part}
 
 
 def plain(said: Says | None) -> Any:
@@ -71,22 +80,25 @@ def plain(said: Says | None) -> Any:
 def model(drops: Sequence[Drop]) -> list[Version]:
     open_: dict[Key, Version] = {}
     closed = []
-    for drop, (name, at, _) in zip(drops, ranked(drops), strict=True):
-        absent = dict.fromkeys(open_.keys() - drop.rows.keys()) if drop.ends_absent else {}
+    of: dict[Key, str] = {}  # the part of the drop that had the last say
+    for drop, (name, at, *_) in zip(drops, ranked(drops), strict=True):
+        theirs = {key for key in open_ if of[key] == drop.of}
+        absent = dict.fromkeys(theirs - drop.rows.keys()) if drop.ends_absent else {}
         for key, said in {**drop.rows, **absent}.items():
             before = open_.get(key)
-            if before and before.says != plain(said):
+            if before and (before.says != plain(said) or of[key] != drop.of):
                 closed.append(open_.pop(key)._replace(until=at, by=name))
+            of[key] = drop.of
             if said is not None and key not in open_:
                 open_[key] = Version(key, plain(said), name, at)
     return sorted([*open_.values(), *closed], key=repr)
 
 
 def rows_of(drops: Sequence[Drop], since: int = 0) -> pa.Table:
-    """Rows of drops from a rank on, in no order."""
+    """Rows of the drops from one on, which has rank 0, in no order."""
     rows = [
         {"_source": "party", "_drop": f"d{n}", "_file": "f", "_record": i, "_valid_from": START + timedelta(days=d.day)}
-        | {"_deleted": said is None, "id": key[0], "part": key[1], RANK: n}
+        | {"_deleted": said is None, "id": key[0], "part": key[1], RANK: n - since}
         | dict(zip(("value", "amount", "codes"), said or (None, None, None), strict=True))
         for n, d in reversed(list(enumerate(drops)))
         if n >= since
@@ -129,7 +141,7 @@ def check(found: Versions) -> None:
 @settings(max_examples=100, deadline=None)
 @given(drops=sequences)
 def test_versions_are_what_drops_say_one_after_another(drops: list[Drop]) -> None:
-    found = versions(rows_of(drops), THING, ranked(drops))
+    found = versions(rows_of(drops), THING, ranked(drops), {})
     check(found)
     assert sorted([*told(found.open), *told(found.closed)], key=repr) == model(drops)
     assert found.opened == len(model(drops))
@@ -143,8 +155,9 @@ def test_going_on_from_open_versions_is_the_same(drops: list[Drop], at: list[int
     cuts = [0, *sorted(min(cut, len(drops)) for cut in at), len(drops)]
     open_, closed = current_schema(THING).empty_table(), []
     for since, until in pairwise(cuts):
-        some = [Ranked(d.key, d.as_of, d.ends_absent and n >= since) for n, d in enumerate(ranked(drops[:until]))]
-        found = versions(pa.concat_tables([opening(open_), rows_of(drops[:until], since)]), THING, some)
+        before, new = ranked(drops)[:since], ranked(drops)[since:until]
+        said = pa.concat_tables([opening(open_), rows_of(drops[:until], since)])
+        found = versions(said, THING, new, parts_of(before))
         check(found)
         assert open_.num_rows + found.opened == found.open.num_rows + found.closed.num_rows
         open_ = found.open
@@ -155,11 +168,31 @@ def test_going_on_from_open_versions_is_the_same(drops: list[Drop], at: list[int
 def test_a_drop_that_says_two_things_of_a_key_is_refused() -> None:
     once = rows_of([Drop(0, False, {("a", 1): ("x", None, None)})])
     with pytest.raises(CountMismatch, match="thing: a drop has several rows of one key"):
-        versions(pa.concat_tables([once, once]), THING, [Ranked("d0", START)])
+        versions(pa.concat_tables([once, once]), THING, [Ranked("d0", START)], {})
+
+
+def test_what_a_full_drop_lacks_is_gone_of_its_part_alone() -> None:
+    x, y = ("x", None, None), ("y", None, None)
+    drops = [
+        Drop(0, True, {("a", 1): x, ("a", 2): x, ("b", 1): x}, "A"),
+        Drop(1, True, {("c", 1): x, ("c", 2): x}, "B"),
+        Drop(2, False, {("a", 2): x, ("c", 2): y}, "B"),  # moves the one as it is, and changes the other
+        Drop(3, True, {("a", 1): x}, "A"),  # ends b alone
+        Drop(4, True, {("c", 1): x}, "B"),
+    ]
+    found = versions(rows_of(drops), THING, ranked(drops), {})
+    assert [(v.key, v.drop) for v in told(found.open)] == [(("a", 1), "d0"), (("c", 1), "d1")]
+    assert [(v.key, v.drop, v.by) for v in told(found.closed)] == [
+        (("a", 2), "d0", "d2"),
+        (("a", 2), "d2", "d4"),
+        (("b", 1), "d0", "d3"),
+        (("c", 2), "d1", "d2"),
+        (("c", 2), "d2", "d4"),
+    ]
 
 
 def test_of_nothing_there_are_no_versions() -> None:
-    found = versions(working().empty_table(), THING, [Ranked("d0", START, True)])
+    found = versions(working().empty_table(), THING, [Ranked("d0", START, True, "A")], {})
     assert (found.open.num_rows, found.closed.num_rows, found.opened, found.ended) == (0, 0, 0, 0)
 
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from flows.nppes import NPPES
-from tasks.cadence import Cadence, overdue
+from tasks.cadence import Cadence, expected, overdue
 from tasks.source import Drop, Kind, Offered
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -71,6 +71,41 @@ LIST = drop("deactivated-2026-11-10", "2026-11-10", "deletions")
 )
 def test_each_kind_has_its_own(drops: list[Drop], at: str, late: list[str]) -> None:
     assert overdue(NPPES, drops, datetime.fromisoformat(at).replace(tzinfo=NEW_YORK)) == late
+
+
+@pytest.mark.parametrize(
+    ("drops", "next_"),
+    [
+        (
+            [MONTH, WEEK, LIST],
+            {
+                "full": ("2026-12-13", "2026-12-27"),
+                "incremental": ("2026-11-22", "2026-11-29"),
+                "deletions": ("2026-12-01", "2026-12-29"),
+            },
+        ),
+        (
+            [LIST],  # what is overdue comes next
+            {
+                "full": ("2026-11-08", "2026-11-22"),
+                "incremental": ("2026-11-15", "2026-11-22"),
+                "deletions": ("2026-12-01", "2026-12-29"),
+            },
+        ),
+    ],
+)
+def test_the_drop_that_comes_next(drops: list[Drop], next_: dict[str, tuple[str, str]]) -> None:
+    found = expected(NPPES, drops, datetime(2026, 11, 24, tzinfo=NEW_YORK))
+    days = {e.kind: tuple(f"{at.astimezone(NEW_YORK):%Y-%m-%d}" for at in (e.day, e.by)) for e in found}
+    assert days == next_
+
+
+def test_the_first_drop_is_due_when_the_calendar_begins() -> None:
+    begins = Cadence(days="DTSTART:20270101 RRULE:FREQ=DAILY", grace=DAY)
+    source = NPPES.model_copy(update={"cadence": {"full": begins}})
+    (first,) = expected(source, [], datetime(2026, 11, 24, tzinfo=UTC))
+    assert first.day.astimezone(NEW_YORK) == datetime(2027, 1, 1, tzinfo=NEW_YORK)
+    assert not first.late(datetime(2026, 11, 24, tzinfo=UTC))
 
 
 def test_numbered_drops_go_by_when_they_were_written() -> None:

@@ -295,6 +295,19 @@ def test_the_signer(keys: Keys) -> None:
         read(signed, home, signer=other)
 
 
+def test_any_signer_whose_key_we_have(keys: Keys) -> None:
+    signed, unsigned = keys.lock("-s", "-u", "other"), keys.lock()
+    with private_home(keys.ours, keys.other_public) as home:
+        assert read(signed, home, signer="any") == TEXT
+        for message in (unsigned, signed[:-1] + bytes([signed[-1] ^ 1])):
+            with pytest.raises(Undecryptable):
+                read(message, home, signer="any")
+        with pytest.raises(Undecryptable, match="not signed by any of our signers"):
+            read(unsigned, home, signer="any")
+    with private_home(keys.ours) as home, pytest.raises(Undecryptable, match="that public key is missing"):
+        read(signed, home, signer="any")
+
+
 def test_the_signer_beside_another(keys: Keys) -> None:
     signed = keys.lock("-s", "-u", "other", "-u", "locked", "--passphrase", "word")
     other, locked = keys.fingerprints["other"], keys.fingerprints["locked"]

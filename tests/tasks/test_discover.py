@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.drive import Drive
-from blocks.errors import Interrupted
+from blocks.errors import Interrupted, NotThere, PlaceError, Unreachable
 from blocks.http import HttpServer
 from blocks.lake import Lake
 from blocks.place import Remote, RemoteFile
@@ -31,7 +31,7 @@ from flows.nppes import NPPES
 from spark.readers import Csv
 from tasks.discover import Offer, offered, pending
 from tasks.manifest import landed, now
-from tasks.source import Dataset, Delivery, FileList, Source
+from tasks.source import Cadence, Dataset, Delivery, FileList, Source
 from tasks.transfer import land
 from tests.servers import Sshd
 
@@ -57,7 +57,7 @@ def outside(tmp_path: Path) -> Drive:
 
 def look(source: Source, outside: Drive, lake: Lake, at: datetime | None = None, *, again: bool = False) -> Offer:
     with outside.connect() as remote:
-        return offered(source, remote, lake, at=at, again=again)
+        return offered(source, {source.places[0]: remote}, lake, at=at, again=again)
 
 
 def of(delivery: Delivery, quiet: timedelta | None = None) -> Source:
@@ -173,6 +173,40 @@ def test_a_number_of_files_may_be_expected(outside: Drive, local_lake: Lake) -> 
     assert why(look(source, outside, local_lake)) == {"2026-01-01": "1 of 2 files are there"}
     (outside.path / "part_20260101_2.csv").write_text("x")
     assert keys(look(source, outside, local_lake)) == ["2026-01-01"]
+
+
+def test_numbers_must_have_no_gap_before_what_follows(outside: Drive, local_lake: Lake) -> None:
+    numbers = r"(?P<year>\d\d)n(?P<number>\d{4})"
+    source = of(Delivery(kind="full", names=f"all/{numbers}", key="all-%Y", gapless=True))
+    more = Delivery(kind="incremental", names=f"more/{numbers}", key="%Y-{number}")
+    source = source.model_copy(update={"deliveries": (*source.deliveries, more)})
+    for folder in ("all", "more"):
+        (outside.path / folder).mkdir()
+
+    def put(*names: str) -> None:
+        for name in names:
+            (outside.path / name).write_text("x")
+
+    put("all/25n0002", "all/25n0004", "more/24n0009")
+    gap = {"all-2025": "numbers that are missing from 1 to 4: 1, 3"}
+    assert why(look(source, outside, local_lake)) == gap
+    put("all/25n0001", "all/25n0003", "more/25n0006")
+    offer = look(source, outside, local_lake)
+    assert (keys(offer), why(offer)) == (
+        ["2024-0009", "2025-0006"],
+        {"all-2025": "its files end with number 4, and number 6 follows"},
+    )
+    put("more/25n0005")
+    assert take(source, outside, local_lake) == ["2024-0009", "all-2025", "2025-0005", "2025-0006"]
+    (outside.path / "more/25n0005").unlink()  # it follows all the same: it has landed
+    (outside.path / "all/25n0002").unlink()  # and so has this
+    (outside.path / "all/25n0003").write_text("again")
+    (drop,) = look(source, outside, local_lake).drops
+    assert (drop.key, drop.revision, len(drop.files)) == ("all-2025", 2, 4)
+    put("all/26n0001", "all/26n0002")  # nobody says that it goes on
+    assert keys(look(source, outside, local_lake)) == ["all-2025", "all-2026"]
+    with pytest.raises(ValueError, match="gapless"):
+        Delivery(kind="full", names=r"(?P<year>\d\d)", gapless=True)
 
 
 def test_the_expected_files_must_be_there_in_folders_too(outside: Drive, local_lake: Lake) -> None:
@@ -394,6 +428,115 @@ def test_forced_a_landed_drop_is_offered_as_it_is_listed(outside: Drive, local_l
     assert (drop.key, drop.revision, len(drop.files)) == ("2026-01-01", 1, 1)
 
 
+def test_a_drop_is_of_one_part_which_it_keeps_in_the_lake(outside: Drive, local_lake: Lake) -> None:
+    names = r"(?P<state>[A-Z]{2})_(?P<date>\d{8})_(?P<dataset>\w+)\.csv"
+    source = of(Delivery(kind="full", names=names, dated="%Y%m%d", key="{state}-%Y-%m-%d", part="{state}"))
+    for name in ("NY_20260101_claims", "NY_20260101_members", "CA_20260101_claims"):
+        (outside.path / f"{name}.csv").write_text(name)
+    drops = look(source, outside, local_lake).drops
+    assert {drop.key: drop.part for drop in drops} == {"NY-2026-01-01": "NY", "CA-2026-01-01": "CA"}
+    take(source, outside, local_lake)
+    assert {key: m.as_drop().part for key, m in landed(local_lake, source).items()} == {d.key: d.part for d in drops}
+    wrong = of(source.deliveries[0].model_copy(update={"key": "%Y-%m-%d"}))
+    assert why(look(wrong, outside, local_lake)) == {"2026-01-01": "its files are of several parts: CA, NY"}
+    whole = of(source.deliveries[0].model_copy(update={"part": ""}))  # declared otherwise later, and forced
+    for drop in look(whole, outside, local_lake, again=True).drops:
+        land(drop, outside, local_lake, "run-00000001", again=True)
+    assert [(m.as_drop().part, m.latest.number) for m in landed(local_lake, whole).values()] == [("", 1), ("", 1)]
+
+
+HISTORY = Delivery(kind="incremental", names=r"acme_(?P<date>\d{8})\.csv", dated="%Y%m%d", key="old-%Y", at="drive")
+TWO = ACME.model_copy(update={"deliveries": (*ACME.deliveries, HISTORY)})
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Drive:
+    (tmp_path / "drive").mkdir()
+    return Drive(path=tmp_path / "drive")
+
+
+def look_at_both(outside: Remote | PlaceError, drive: Remote | PlaceError, lake: Lake, source: Source = TWO) -> Offer:
+    return offered(source, {"acme": outside, "drive": drive}, lake)
+
+
+def test_files_of_one_name_at_two_places_are_of_two_drops(outside: Drive, drive: Drive, local_lake: Lake) -> None:
+    assert TWO.places == ("acme", "drive")
+    name = "acme_20260101.csv"
+    (outside.path / name).write_text("new")
+    (drive.path / name).write_text("history")
+    (drive.path / f"{name}.md5").write_text(hashlib.md5(b"history").hexdigest())
+    (outside.path / "acme_2026013.csv").write_text("a name of neither")
+    with outside.connect() as here, drive.connect() as there:
+        offer = look_at_both(here, there, local_lake)
+        assert [(drop.key, drop.kind, drop.at, drop.bytes) for drop in offer.drops] == [
+            ("2026-01-01", "full", None, 3),
+            ("old-2026", "incremental", "drive", 7),
+        ]
+        assert [drop.files[0].checksum for drop in offer.drops] == [None, f"md5:{hashlib.md5(b'history').hexdigest()}"]
+        assert pending(TWO, local_lake) == ["2026-01-01", "old-2026"]
+        for drop, place in zip(offer.drops, (outside, drive), strict=True):
+            land(drop, place, local_lake, "run-00000000")
+        assert look_at_both(here, there, local_lake) == Offer(drops=(), pending=())
+        assert pending(TWO, local_lake) == []
+        (drive.path / name).write_text("corrected")
+        (drive.path / f"{name}.md5").unlink()
+        (drop,) = look_at_both(here, there, local_lake).drops
+    assert (drop.key, drop.revision, drop.at, drop.bytes) == ("old-2026", 2, "drive", 9)
+    assert {key: manifest.as_drop().at for key, manifest in landed(local_lake, TWO).items()} == {
+        "2026-01-01": None,
+        "old-2026": "drive",
+    }
+
+
+def test_a_file_holds_still_at_its_own_place(outside: Drive, drive: Drive, local_lake: Lake) -> None:
+    source, start = TWO.model_copy(update={"quiet": QUIET}), now()
+    name = "acme_20260101.csv"
+    (drive.path / name).write_text("history")
+    with outside.connect() as here, drive.connect() as there:
+        remotes: dict[str, Remote | PlaceError] = {"acme": here, "drive": there}
+        assert keys(offered(source, remotes, local_lake, at=start)) == []
+        (outside.path / name).write_text("history")
+        os.utime(outside.path / name, ns=(0, (drive.path / name).stat().st_mtime_ns))  # alike in name, size and time
+        assert keys(offered(source, remotes, local_lake, at=start + QUIET)) == ["old-2026"]
+        assert keys(offered(source, remotes, local_lake, at=start + 2 * QUIET)) == ["2026-01-01", "old-2026"]
+
+
+def test_a_place_that_cannot_be_listed_waits_and_stops_no_other(outside: Drive, drive: Drive, local_lake: Lake) -> None:
+    (outside.path / "acme_20260101.csv").write_text("x")
+    gone = NotThere("the drive is not there")
+    with outside.connect() as here:
+        offer = look_at_both(here, gone, local_lake)
+        assert (keys(offer), why(offer)) == (["2026-01-01"], {"drive": str(gone)})
+        assert take(ACME, outside, local_lake) == ["2026-01-01"]
+        offer = look_at_both(here, gone, local_lake)  # what has landed may have to be gone on with
+        assert (keys(offer), why(offer), offer.nothing) == ([], {"drive": str(gone)}, "")
+        with pytest.raises(Unreachable):  # which may pass
+            look_at_both(here, Unreachable("no answer"), local_lake)
+
+
+def test_a_drive_whose_history_has_landed_is_not_missed(outside: Drive, drive: Drive, local_lake: Lake) -> None:
+    gone, silent = NotThere("the drive is not there"), Unreachable("no answer")
+    for year in ("2024", "2025"):
+        (drive.path / f"acme_{year}0101.csv").write_text("history")
+    with outside.connect() as here, drive.connect() as there:
+        older, newer = look_at_both(here, there, local_lake).drops
+        land(older, drive, local_lake, "run-00000000")
+        assert why(look_at_both(here, gone, local_lake)) == {"drive": str(gone)}  # 2025 has not landed
+    land(newer, drive, local_lake, "run-00000000")
+    with outside.connect() as here:
+        assert look_at_both(here, gone, local_lake) == Offer(
+            drops=(), pending=(), nothing="no file is there, where 2 drops came from"
+        )
+        with pytest.raises(Unreachable):
+            look_at_both(silent, gone, local_lake)  # with no place left, the error of the one that is missed
+        yearly = TWO.model_copy(update={"cadence": {"incremental": Cadence(days="FREQ=YEARLY", grace=QUIET)}})
+        assert why(look_at_both(here, gone, local_lake, yearly)) == {"drive": str(gone)}
+        keyed = HISTORY.model_copy(update={"key": "old-%Y", "at": None})  # as if the history came to both places
+        (outside.path / "acme_20250101.csv").write_text("another")
+        both = TWO.model_copy(update={"deliveries": (keyed, HISTORY)})
+        assert look_at_both(here, gone, local_lake, both) == Offer(drops=(), pending=())  # it is the drive's drop
+
+
 class Unsized:
     """An API's export: nobody knows its size before it is read, and nothing of it can be opened."""
 
@@ -407,7 +550,7 @@ class Unsized:
 
 def test_what_has_no_size_need_not_hold_still(local_lake: Lake) -> None:
     delivery = Delivery(kind="full", names=r"(?P<date>.{19})\.json", dated="%Y-%m-%dT%H:%M:%S")
-    (drop,) = offered(of(delivery, QUIET), Unsized(), local_lake).drops  # type: ignore[arg-type]
+    (drop,) = offered(of(delivery, QUIET), {"acme": Unsized()}, local_lake).drops  # type: ignore[dict-item]
     assert (drop.key, drop.as_of, drop.bytes) == ("2026-09-25", datetime(2026, 9, 25, 9, 0, 5, tzinfo=UTC), 0)
 
 
@@ -430,11 +573,11 @@ def test_one_file_that_cannot_be_read_stops_no_other_but_an_outage_is_no_success
         with zipfile.ZipFile(outside.path / MONTH.format("_V2").replace("November", month), "w") as archive:
             archive.writestr(MAIN, "x")
     with outside.connect() as remote:
-        offer = offered(NPPES, Flaky(remote, lambda name: "October" in name), local_lake)
+        offer = offered(NPPES, {"nppes": Flaky(remote, lambda name: "October" in name)}, local_lake)
         assert keys(offer) == ["2026-11"]
         assert "broke off" in why(offer)["2026-10"]
         with pytest.raises(Interrupted):
-            offered(NPPES, Flaky(remote, lambda _: True), local_lake)
+            offered(NPPES, {"nppes": Flaky(remote, lambda _: True)}, local_lake)
 
 
 def test_a_server_without_ranges_leaves_only_dates_inside_open(outside: Drive, local_lake: Lake) -> None:
@@ -447,7 +590,7 @@ def test_a_server_without_ranges_leaves_only_dates_inside_open(outside: Drive, l
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with HttpServer(url=f"http://127.0.0.1:{server.server_port}/").connect() as remote:
-            offer = offered(source, remote, local_lake)
+            offer = offered(source, {source.at: remote}, local_lake)
         server.shutdown()
     assert keys(offer) == ["plain-2026"]
     assert "the server gives no ranges" in why(offer)["2026-11"]
@@ -481,7 +624,7 @@ def test_100_000_files_are_listed_in_one_pass(sshd: Sshd, local_lake: Lake) -> N
         began = time.monotonic()
         with place.connect() as remote:
             before = remote._client.request_number
-            offer = offered(source, remote, local_lake, at=at)
+            offer = offered(source, {source.at: remote}, local_lake, at=at)
             requests = remote._client.request_number - before
         seconds = time.monotonic() - began
         assert [len(drop.files) for drop in offer.drops] == [count // folders] * complete

@@ -1,6 +1,7 @@
 """Which drops a run does - periods, keys, what is unfinished - and how it ends."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -87,13 +88,49 @@ def test_the_files_of_one_drop_go_to_the_datasets_that_their_names_say(outside: 
     assert run_party().message == "Nothing is new"
 
 
+HISTORY = Delivery(kind="full", names=NAMES, dated="%Y%m%d", key="history-%Y", at="party-history", expected=2)
+LONG = PARTY.model_copy(update={"deliveries": (*PARTY.deliveries, HISTORY), "cadence": {}})
+
+
+@ingest(LONG)
+def long(drop: Drop) -> None:
+    """Bring one drop into Raw, of the history or since."""
+    convert(unwrap(transfer(drop), expect=[]))
+
+
+def test_files_come_from_the_place_of_their_delivery(outside: Path, local_lake: Lake, tmp_path: Path) -> None:
+    def run(**parameters: Any) -> str:
+        state: State[Any] = long(**parameters, return_state=True)  # type: ignore[assignment]
+        assert state.is_completed(), state.message
+        return state.message or ""
+
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    key = deliver(outside, now())
+    assert run().startswith(f"Done: {key}; 1 not complete yet")  # there is no such block
+    Drive(path=drive).save("party-history", overwrite=True)
+    deliver(drive, now())
+    (drive / f"claims_{key.replace('-', '')}.csv").write_text("id,paid\n7,8\n")
+    history = f"history-{key[:4]}"
+    assert run() == f"Done: {history}"
+    tables = Tables(local_lake.catalog_properties(), local_lake.url())
+    assert {of: tables.rows("raw.party_claims", _drop=of) for of in (key, history)} == {key: 2, history: 1}
+    shutil.rmtree(drive)
+    assert run() == "Nothing is new"
+    assert run(drops=history, start_from="landed", force=True) == f"Done: {history}"
+    drive.mkdir()
+    deliver(drive, now())
+    assert run() == f"Done: {history}"  # corrected
+    assert tables.rows("raw.party_claims", _drop=history) == 2
+
+
 def test_a_file_without_the_records_that_the_party_counted_fails_until_one_of_them_is_right(
     outside: Path, local_lake: Lake
 ) -> None:
     key = deliver(outside, now(), claims=3)
     for _ in range(2):
         state = run_party()
-        assert state.is_failed()
+        assert state.name == "Failed"
         assert f"{key}: Miscounted: party {key} claims_{key.replace('-', '')}.csv: 2 records, the party says 3" in (
             state.message or ""
         )
@@ -109,7 +146,7 @@ def test_a_run_that_finds_nothing_where_something_is_due_fails(
     outside: Path, local_lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = run_party()
-    assert state.is_failed()
+    assert (state.is_failed(), state.name) == (True, "Overdue")
     assert "party is overdue: a drop of " in (state.message or "")
     assert (state.message or "").endswith("there is none. Nothing is new: no file is there")
     old = deliver(outside, now() - timedelta(days=10))
@@ -252,6 +289,7 @@ def test_a_drop_over_the_reject_limit_is_taken_when_it_is_accepted(outside: Path
     key = deliver(outside, now())
     (outside / f"claims_{key.replace('-', '')}.csv").write_text("id,paid\n1,2\n2,3,4\n")
     state = run_party()
+    assert state.name == "DropsFailed"  # an event tells of it
     assert "TooManyRejected: party" in (state.message or "")
     assert manifest.landed(local_lake, PARTY)[key].finished == 0
     decide(local_lake, "accept", key, revision=2)  # another revision than the one that landed

@@ -59,6 +59,15 @@ def test_landed_knows_whole_manifests_and_nothing_else(lake: Lake) -> None:
         manifest.landed(lake, NPPES)
 
 
+def test_what_landed_before_parts_were_known_reads() -> None:
+    made = of()
+    assert made.as_drop().part == ""
+    old = made.model_dump(mode="json")
+    for revision in old["revisions"]:
+        del revision["part"]
+    assert Manifest.model_validate(old) == made
+
+
 @pytest.mark.parametrize(
     ("revisions", "offered", "error", "finished"),
     [

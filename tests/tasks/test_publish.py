@@ -61,13 +61,14 @@ NAMES = ("current", "history")
 
 @dataclass
 class Site:
-    """A lake with one source's drops in Transformed, and the same in a dictionary: (kind, day, what it says)."""
+    """A lake with one source's drops in Transformed, and the same in dictionaries: (kind, day, what it says); part."""
 
     lake: Lake
     absent: Literal["kept", "deleted"] = "kept"
     schema: Schema = THING
     slug: str = "party"
     drops: dict[str, tuple[Kind, int, int, Rows]] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     times: int = 0
 
@@ -80,9 +81,9 @@ class Site:
         source = Source(slug=self.slug, at="x", deliveries=(), datasets={}, phi="no", absent=self.absent)
         return Run(source=source, lake=self.lake, id=f"run{self.times}")
 
-    def arrives(self, key: str, kind: Kind, day: int, says: Rows, revision: int = 1) -> None:
+    def arrives(self, key: str, kind: Kind, day: int, says: Rows, revision: int = 1, part: str = "") -> None:
         """Commit a drop's rows, by several files and row groups, as the transform does; again, in their place."""
-        self.drops[key] = (kind, day, revision, says)
+        self.drops[key], self.parts[key] = (kind, day, revision, says), part
         tables, table = self.tables, f"transformed.{self.schema}"
         rows = [
             {"_source": self.slug, "_drop": key, "_file": "f", "_record": n, "_deleted": said is None}
@@ -100,10 +101,11 @@ class Site:
                     writer.write(half[n : n + 2])
                 files += writer.close()
         mark = self.run().mark(
-            publish.fingerprint(repr(says)),
+            publish.fingerprint(repr(says), *([part] if part else [])),
             as_of=(START + timedelta(days=day)).isoformat(),
             kind=kind,
             revision=revision,
+            **({"part": part} if part else {}),  # marks of before parts were known have none
         )
         here = {"_source": self.slug, "_drop": key}
         tables.replace(table, self.schema.arrow, here, files, mark=("drop", f"{self.slug}/{key}", mark))
@@ -133,16 +135,19 @@ class Site:
         """What the drops say, applied one after another: open versions, and closed ones."""
         now: dict[tuple[Any, ...], tuple[Any, ...]] = {}
         closed = []
+        of: dict[tuple[Any, ...], str] = {}  # the part of the drop that had the last say
         said = {k: d for k, d in self.drops.items() if k not in self.held}
         for name, (kind, day, _, rows) in sorted(said.items(), key=lambda d: (d[1][1], KINDS.index(d[1][0]), d[1][2])):
             at = START + timedelta(days=day)
             ends = kind == "full" and self.absent == "deleted"
             numbers = {key: n for n, key in enumerate(sorted(rows), 1)}
-            for key, value in {**rows, **(dict.fromkeys(now.keys() - rows.keys()) if ends else {})}.items():
+            absent = {key for key in now.keys() - rows.keys() if ends and of[key] == self.parts[name]}
+            for key, value in {**rows, **dict.fromkeys(absent)}.items():
                 says = None if value is None else (value, [value] * numbers[key])
                 before = now.get(key)
-                if before and before[1:3] != says:
+                if before and (before[1:3] != says or of[key] != self.parts[name]):
                     closed.append((*now.pop(key), at, name))
+                of[key] = self.parts[name]
                 if says is not None and key not in now:
                     now[key] = (key, *says, name, at)
         return [sorted(now.values(), key=repr), sorted(closed, key=repr)]
@@ -179,6 +184,7 @@ def site(folder: str | Path, **more: Any) -> Site:
 ids = st.sampled_from(["", "a", "a\0", "ab", "b", "é", "￿", "\U00010000", "z" * 20 + "1", "z" * 20 + "2"])
 keys = st.tuples(ids, st.integers(1, 2))
 texts = st.sampled_from(["x", "y"])
+parts = st.sampled_from(["", "A", "B"])
 
 
 def says(kind: Kind, of: st.SearchStrategy[tuple[Any, ...]]) -> st.SearchStrategy[Rows]:
@@ -190,10 +196,10 @@ Step = tuple[Any, ...]
 
 
 def steps(of: st.SearchStrategy[tuple[Any, ...]]) -> st.SearchStrategy[list[Step]]:
-    """Drops that arrive, or come again as something else, are held, released; and publishes."""
+    """Drops that arrive, or come again as something else or of another part, are held, released; and publishes."""
     place = st.sampled_from([(kind, day, revision) for kind in KINDS for day in range(4) for revision in (1, 2)])
-    arrival = place.flatmap(lambda p: st.tuples(st.just("arrives"), st.just(p), says(p[0], of)))
-    redone = st.tuples(st.just("redone"), st.integers(0, 9), st.dictionaries(of, texts, max_size=9))
+    arrival = place.flatmap(lambda p: st.tuples(st.just("arrives"), st.just(p), says(p[0], of), parts))
+    redone = st.tuples(st.just("redone"), st.integers(0, 9), st.none() | st.dictionaries(of, texts, max_size=9), parts)
     decided = st.tuples(st.sampled_from(["hold", "release"]), st.integers(0, 9))
     others = st.sampled_from([("publish",), ("publish",), ("again",), ("rebuilt",)])
     return st.lists(arrival | arrival | redone | decided | others, min_size=3, max_size=14)
@@ -203,12 +209,13 @@ def play(site: Site, steps: Sequence[Step]) -> None:
     for step in [*steps, ("publish",)]:
         some = list(site.drops)
         match step:
-            case ("arrives", (kind, day, revision), rows):
-                site.arrives(f"{kind}-{day}-{revision}", kind, day, rows, revision)
-            case ("redone", which, rows) if some:
+            case ("arrives", (kind, day, revision), rows, part):
+                site.arrives(f"{kind}-{day}-{revision}", kind, day, rows, revision, part)
+            case ("redone", which, rows, part) if some:
                 key = some[which % len(some)]
-                kind, day, revision, _ = site.drops[key]
-                site.arrives(key, kind, day, rows if kind == "full" else dict.fromkeys(rows), revision)
+                kind, day, revision, before = site.drops[key]
+                new = before if rows is None else rows if kind == "full" else dict.fromkeys(rows)
+                site.arrives(key, kind, day, new, revision, part)
             case ("hold" | "release", which) if some:
                 site.decides(step[0], some[which % len(some)])
             case ("publish",) | ("again",):
@@ -218,14 +225,14 @@ def play(site: Site, steps: Sequence[Step]) -> None:
                 assert site.apply() == Published(rows=done.rows, applied=())
             case ("rebuilt",):
                 site.apply()
-                before = site.both()
+                found = site.both()
                 with tempfile.TemporaryDirectory() as folder:
                     other = Site(Lake(root=f"file://{folder}/lake"), site.absent, site.schema)
                     for key, (kind, day, revision, rows) in site.drops.items():
                         if key not in site.held:
-                            other.arrives(key, kind, day, rows, revision)
+                            other.arrives(key, kind, day, rows, revision, site.parts[key])
                     other.apply()
-                    assert other.both() == before
+                    assert other.both() == found
 
 
 @pytest.mark.parametrize("absent", ["kept", "deleted"])
@@ -451,6 +458,30 @@ def test_a_day_as_key(local_lake: Lake) -> None:
         days.apply()
         days.assert_true()
     assert len(days.tables.files("current.day")) > 3
+
+
+def test_a_source_that_names_its_parts_later(local_lake: Lake) -> None:
+    """A year restated ends nothing of another year; who had none when a drop was published is asked again."""
+    years = Site(local_lake, absent="deleted")
+    years.arrives("2019", "full", 1, letters("abc"))
+    years.arrives("2020", "full", 2, letters("xyz"))
+    years.apply()
+    years.assert_true()
+    assert [row["id"] for row in years.rows("current")] == ["x", "y", "z"]  # all of it, as far as was said
+    years.arrives("2020", "full", 2, letters("xyz"), part="2020")
+    assert years.apply().applied == ("2020",)
+    years.assert_true()
+    assert [row["id"] for row in years.rows("current")] == ["a", "b", "c", "x", "y", "z"]
+    years.arrives("2019", "full", 1, letters("abc"), part="2019")
+    years.arrives("2019 restated", "full", 3, letters("ab"), part="2019")
+    assert years.apply().applied == ("2019", "2019 restated")
+    years.assert_true()
+    assert [row["id"] for row in years.rows("current")] == ["a", "b", "x", "y", "z"]
+    years.arrives("2019 corrected", "incremental", 4, letters("x"), part="2019")
+    years.arrives("2020 restated", "full", 5, letters("y"), part="2020")
+    years.apply()
+    years.assert_true()
+    assert [row["id"] for row in years.rows("current")] == ["a", "b", "x", "y"]
 
 
 def test_what_does_not_add_up_is_not_committed(party: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,39 @@ def test_real_names(source: Source, name: str, key: str, as_of: str, dataset: st
 
 
 @pytest.mark.parametrize(
+    ("delivery", "name", "part"),
+    [
+        (NDC.deliveries[0], "ndctext.zip", ""),
+        (
+            Delivery(
+                kind="full",
+                names=r"OP_DTL_GNRL_PGYR(?P<program>\d{4})_P(?P<date>\d{8})\.csv",
+                dated="%m%d%Y",
+                part="{program}",
+            ),
+            "OP_DTL_GNRL_PGYR2019_P06302020.csv",
+            "2019",
+        ),
+        (
+            Delivery(kind="full", names=r"(?P<state>[A-Z]{2})?_(?P<date>\d{8})", dated="%Y%m%d", part="{state}-%Y"),
+            "NY_20261104",
+            "NY-2026",
+        ),
+        (
+            Delivery(kind="full", names=r"(?P<state>[A-Z]{2})?_(?P<date>\d{8})", dated="%Y%m%d", part="{state}-%Y"),
+            "_20261104",
+            "-2026",
+        ),
+    ],
+    ids=["none", "program", "state and year", "a group that does not match"],
+)
+def test_parts(delivery: Delivery, name: str, part: str) -> None:
+    named = delivery.read(RemoteFile(name=name, size=1, mtime=WRITTEN), ZoneInfo("UTC"))
+    assert named is not None
+    assert named.part == part
+
+
+@pytest.mark.parametrize(
     ("source", "name"),
     [
         (NPPES, "NPPES_Data_Dissemination_110926_111526_Weekly_V3.zip"),
@@ -195,6 +228,7 @@ def test_numbered_files_are_ordered_by_number_whenever_they_were_written(numbers
         ({"names": r"(?P<quarter>\d)"}, "a group `quarter` needs a group `year`"),
         ({"names": r"(?P<year>\d{4})(?P<day>\d\d)"}, "a group `day` needs a group `month`"),
         ({"names": r"(?P<state>..)", "key": "{stat}-%Y"}, "has no group stat"),
+        ({"names": r"(?P<state>..)", "part": "{stat}-%Y"}, "{stat}-%Y: .* has no group stat"),
     ],
 )
 def test_a_declaration_that_cannot_work_is_refused(given: dict[str, str], why: str) -> None:

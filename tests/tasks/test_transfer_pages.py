@@ -9,8 +9,9 @@ import pytest
 from blocks.errors import Replaced, Unreachable
 from blocks.lake import Lake
 from tasks import manifest
+from tasks.discover import offered
 from tasks.progress import Progress
-from tasks.source import Drop, Offered
+from tasks.source import Delivery, Drop, Offered, Source
 from tasks.transfer import Landed, land
 from tests.blocks.test_api import STAMP, Api
 
@@ -97,6 +98,31 @@ def test_pages_of_other_data_are_thrown_away_and_begun_anew(api: Api, lake: Lake
 
     api.begin(api.records)
     assert_whole(api, lake, bring(api, lake))
+
+
+def test_an_export_whose_data_change_on_the_way_lands_as_the_drop_of_the_new_data(api: Api, lake: Lake) -> None:
+    named = Delivery(kind="full", names=r"(?P<date>.*)\.json", dated="%Y-%m-%dT%H:%M:%S", key="%Y-%m-%dT%H%M%S")
+    acme = Source(slug="acme", at="acme", deliveries=(named,), datasets={}, quiet=None, phi="no")
+    place = api.block("token", size_parameter="limit", page_size=3)
+    with place.connect() as remote:
+        [drop] = offered(acme, {"acme": remote}, lake).drops
+    assert drop.key == "2026-11-24T090005"
+    api.changes_after = 2
+    landed = land(drop, place, lake, "run-00000001", restarts=1, source=acme)
+    assert landed.drop.key == "2026-11-25T090005"
+    assert landed.drop.as_of == datetime(2026, 11, 25, 9, 0, 5, tzinfo=UTC)
+    assert [file.name for file in landed.files] == [
+        f"2026-11-25T09:00:05.json/{number:06}.json" for number in range(1, PAGES + 1)
+    ]
+    datas = [lake.fs().cat_file(lake.path(*file.path.split("/"))) for file in landed.files]
+    assert datas == api.sent[-PAGES:]
+    assert len(landed_objects(lake)) == PAGES, "nothing stays of what was begun"
+    assert manifest.landed(lake, acme).keys() == {"2026-11-25T090005"}
+
+    # one that meets the new data after another run has landed them answers with what is there
+    asked = len(api.asked)
+    assert land(drop, place, lake, "run-00000002", restarts=1, source=acme).files == landed.files
+    assert not [path for path in api.asked[asked:] if path.startswith("token")]
 
 
 def test_an_api_that_goes_away_leaves_its_pages_for_the_next_try(api: Api, lake: Lake) -> None:

@@ -79,13 +79,19 @@ class Site:
         return Tables(self.lake.catalog_properties(), self.lake.url())
 
     def arrives(
-        self, key: str, rows: Rows, day: int = 1, kind: str = "full", revision: int = 1, dataset: str = "things"
+        self,
+        key: str,
+        rows: Rows,
+        day: int = 1,
+        kind: str = "full",
+        revision: int = 1,
+        dataset: str = "things",
+        part: str = "",
     ) -> None:
         """Put a drop into Raw."""
         as_of = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
-        drop = Drop.model_validate(
-            {"source": SOURCE.slug, "key": key, "as_of": as_of, "kind": kind, "revision": revision, "files": ()}
-        )
+        about = {"source": SOURCE.slug, "key": key, "as_of": as_of, "kind": kind, "revision": revision, "part": part}
+        drop = Drop.model_validate({**about, "files": ()})
         table, made = SOURCE.table("raw", dataset), raw_schema(COLUMNS)
         own = [dict(zip(made.names, [key, "f", n, *row], strict=False)) for n, row in enumerate(rows, 1)]
         files = write([pa.Table.from_pylist(own, made)], self.tables.folder(table), made, self.lake.fs())
@@ -168,7 +174,7 @@ def test_what_passes_is_in_transformed_and_stays(site: Site) -> None:
     assert site.plan("d1").why == "its inputs or its declaration changed"
     assert site.plan("d1", force=True).why == "forced"
     with get_client(sync_client=True) as client:
-        [shown] = [a for a in client.read_artifacts() if a.key == "the-party-transform-thing"][:1]
+        [shown] = [a for a in client.read_artifacts() if a.key == "the-party-transformed-thing"][:1]
     assert "n lost" in str(shown.data)
     assert "n is required" in str(shown.data)
 
@@ -229,6 +235,31 @@ def test_a_full_drop_is_compared_with_the_full_one_before_it_that_is_not_held(si
     assert "22 rows, where the last full drop has 100" in site.fails("e")
     site.decides("hold", "b")
     assert site.do("e").rows == 22
+
+
+def test_a_full_drop_is_compared_with_the_one_before_it_of_its_part(site: Site) -> None:
+    for key, count, day, part in [("a", 20, 1, ""), ("b", 100, 2, "B"), ("c", 21, 3, ""), ("d", 50, 4, "B")]:
+        site.arrives(key, numbered(count), day, part=part)
+    site.do("a")
+    old = {name: value for name, value in site.mark("transformed.thing", "a").items() if name != "part"}
+    here, name = {"_source": SOURCE.slug, "_drop": "a"}, f"{SOURCE.slug}/a"
+    site.tables.replace("transformed.thing", THING.arrow, here, [], mark=("drop", name, old))  # as before parts
+    assert site.do("b").rows == 100
+    assert site.do("c").rows == 21
+    assert "50 rows, where the last full drop has 100: 10.0% fewer may be" in site.fails("d")
+
+
+def test_a_drop_of_another_part_is_done_again(site: Site) -> None:
+    site.arrives("a", numbered(3))
+    site.do("a")
+    assert site.mark("transformed.thing", "a")["part"] == ""
+    raw = site.raws["a"]
+    for part in ("A", "B", ""):
+        site.raws["a"] = raw.model_copy(update={"drop": raw.drop.model_copy(update={"part": part})})
+        assert site.plan("a").why == "its inputs or its declaration changed"
+        site.do("a")
+        assert site.plan("a").why is None
+        assert site.mark("transformed.thing", "a")["part"] == part
 
 
 def test_what_leads_nowhere_fails_until_it_is_there(site: Site) -> None:

@@ -449,3 +449,8 @@ def test_a_file_that_two_datasets_read_is_staged_for_each(lake: Lake, tmp_path: 
     paths = [part.path for files in staged.values() for file in files for part in file.parts]
     assert len(set(paths)) == 3
     assert all(lake.fs().exists(path) for path in paths)
+
+
+def test_an_empty_zip_inside_pgp_is_empty_and_not_damaged(lake: Lake, party: Party, opener: Decrypt) -> None:
+    message = landed(lake, {"claims_20261101.zip.pgp": party.lock(zipped({}))})
+    assert stage(message, PARTY, lake, "run-00000001", ["pgp", "zip"], opener) == {}

@@ -1,8 +1,4 @@
-"""DE-SynPUF: claims of Medicare's beneficiaries of 2008 to 2010, made up by CMS (public, published once).
-
-Twenty samples, each of its own beneficiaries: three yearly summaries of who they are, and the claims of all three
-years, carrier claims in two halves. A summary is a drop that speaks up to the end of its year, so that a beneficiary is
-as the latest one says, and the others are history. A header is quoted, values are not; days are yyyyMMdd.
+"""DE-SynPUF in the common schemas.
 
 A carrier claim has its up to 13 lines, each several columns, in one row. A long institutional claim goes on in a second
 segment, a row of the same number: the header is the first's; lines and diagnoses are of both. Amounts stand where the
@@ -12,7 +8,7 @@ Numbers of providers are made up, and some pass for real ones: they are identifi
 county are SSA's numbers; 54 is none of the states, and the county stays in Raw, as do institutional procedures.
 Race 5, Hispanic, is an ethnicity.
 
-Source: CMS, "CMS 2008-2010 Data Entrepreneurs' Synthetic Public Use File (DE-SynPUF)", its files and their codebook.
+Source: CMS, the files of DE-SynPUF and their codebook.
 """
 
 from spark.mapping import (
@@ -31,44 +27,11 @@ from spark.mapping import (
     text,
     unless,
 )
-from spark.readers import Csv
-from spark.schemas import Claim, ClaimLine, Diagnosis, Patient
-from tasks.convert import convert
-from tasks.ingest import ingest
-from tasks.profile import profile
-from tasks.publish import publish
-from tasks.source import Dataset, Delivery, Drop, Source
-from tasks.transfer import transfer
-from tasks.transform import transform
-from tasks.unwrap import unwrap
 
 Columns = dict[str, str | Expression]
 
-SAMPLE = r"Sample_(?P<sample>\d{1,2})"
 CLAIMS = "Carrier_Claims|Inpatient_Claims|Outpatient_Claims|Prescription_Drug_Events"
-
-DESYNPUF = Source(
-    slug="desynpuf",
-    at="desynpuf",
-    zone="America/New_York",
-    deliveries=(
-        Delivery(
-            kind="incremental",
-            names=rf"DE1_0_(?P<year>20\d\d)_(?P<dataset>Beneficiary_Summary)_File_{SAMPLE}\.(csv|zip)",
-            key="sample-{sample}-{year}",
-            as_of="end",
-        ),
-        Delivery(
-            kind="incremental",
-            names=rf"DE1_0_2008_to_(?P<year>2010)_(?P<dataset>{CLAIMS})_{SAMPLE}[AB]?\.(csv|zip)",
-            key="sample-{sample}",
-            as_of="end",
-            expected=5,
-        ),
-    ),
-    datasets={name.lower(): Dataset(reader=Csv()) for name in ("Beneficiary_Summary", *CLAIMS.split("|"))},
-    phi="no",
-)
+"""What files of claims are named for, as a pattern."""
 
 
 def day(column: str) -> Expression:
@@ -76,18 +39,20 @@ def day(column: str) -> Expression:
     return date(column, "yyyyMMdd")
 
 
-TO_PATIENT = Mapping(
-    columns={
-        "patient_id": text("desynpuf_id"),
-        "sex": sex("bene_sex_ident_cd"),
-        "race": code(unless("bene_race_cd", "5"), {"1": "white", "2": "black or african american", "3": "other"}),
-        "ethnicity": f"if({text('bene_race_cd')} = '5', 'hispanic or latino', NULL)",
-        "birth_date": day("bene_birth_dt"),
-        "death_date": day("bene_death_dt"),
-        "death_flag": f"{text('bene_death_dt')} IS NOT NULL",
-        "state": state(unless("sp_state_code", "54"), "ssa"),
-    }
-)
+TO_PATIENT = {
+    "beneficiary_summary": Mapping(
+        columns={
+            "patient_id": text("desynpuf_id"),
+            "sex": sex("bene_sex_ident_cd"),
+            "race": code(unless("bene_race_cd", "5"), {"1": "white", "2": "black or african american", "3": "other"}),
+            "ethnicity": f"if({text('bene_race_cd')} = '5', 'hispanic or latino', NULL)",
+            "birth_date": day("bene_birth_dt"),
+            "death_date": day("bene_death_dt"),
+            "death_flag": f"{text('bene_death_dt')} IS NOT NULL",
+            "state": state(unless("sp_state_code", "54"), "ssa"),
+        }
+    )
+}
 
 FIRST = f"{text('segment')} = '1'"
 
@@ -237,16 +202,3 @@ TO_DIAGNOSIS = {
     "outpatient_claims": diagnoses(10, OF_SEGMENT),
     "carrier_claims": diagnoses(8, "_position"),
 }
-
-
-@ingest(DESYNPUF)
-def desynpuf(drop: Drop) -> None:
-    """Bring a sample's beneficiaries of a year, or its claims, into the lake."""
-    landed = transfer(drop)
-    parts = unwrap(landed)
-    raw = convert(parts)
-    profile(raw)
-    publish(transform(raw, to=Patient, by={"beneficiary_summary": TO_PATIENT}))
-    publish(transform(raw, to=Claim, by=TO_CLAIM))
-    publish(transform(raw, to=ClaimLine, by=TO_CLAIM_LINE))
-    publish(transform(raw, to=Diagnosis, by=TO_DIAGNOSIS))

@@ -165,3 +165,18 @@ CCLFB = _layouts(
     (2022, "clm_mdcr_ddctbl_amt:19 clm_sqstrtn_rdctn_amt:15 clm_line_carr_hpsa_scrcty_cd:1"),
 )
 """Part B: benefit enhancements and demonstrations."""
+
+FILES = {
+    "1": ("parta_claims_header", CCLF1),
+    "2": ("parta_claims_revenue_center_detail", CCLF2),
+    "3": ("parta_procedure_code", CCLF3),
+    "4": ("parta_diagnosis_code", CCLF4),
+    "5": ("partb_physicians", CCLF5),
+    "6": ("partb_dme", CCLF6),
+    "7": ("partd_claims", CCLF7),
+    "8": ("beneficiary_demographics", CCLF8),
+    "9": ("beneficiary_xref", CCLF9),
+    "A": ("parta_be_demo_codes", CCLFA),
+    "B": ("partb_be_demo_codes", CCLFB),
+}
+"""By a file's number its dataset and its layouts."""

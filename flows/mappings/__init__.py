@@ -1,0 +1,1 @@
+"""How the columns of the sources become those of the common schemas, by source."""
