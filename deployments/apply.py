@@ -273,7 +273,7 @@ def main(
                 if not dry_run:
                     change.make()
     except SettingsError as error:
-        console.print(Text(str(error), style="red"))
+        console.print(Text(str(error), style="red"), soft_wrap=True)
         raise typer.Exit(1) from error
     console.print("Nothing differs." if not count else f"{count} {'differ' if dry_run else 'made'}.")
     if dry_run and count:

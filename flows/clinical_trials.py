@@ -7,8 +7,8 @@ text. A study that is gone is just not there any more, so a day is the whole reg
 there; days may be months. The number of all studies is said on the first page where it is asked for, and is compared.
 
 Its block, a JSON API, says: `https://clinicaltrials.gov/api/v2/`, path `studies`, parameters `countTotal=true`, paging
-by `nextPageToken` in `pageToken`, size `pageSize` (1,000 at most, of some 26 kB each), records `studies`, total `totalCount`, stamp
-`version` at `dataTimestamp`, some 50 requests a minute.
+by `nextPageToken` in `pageToken`, size `pageSize` (1,000 at most, of some 26 kB each), records `studies`, total
+`totalCount`, stamp `version` at `dataTimestamp`, some 50 requests a minute.
 
 Source: NLM, "ClinicalTrials.gov API" and "Study Data Structure", version 2.0.5.
 """

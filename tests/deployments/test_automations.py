@@ -233,9 +233,11 @@ def site(tarpit: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
 def vanished(env: dict[str, str], home: Path) -> UUID:
     """A run whose process is killed, without a worker that would see it, when it has begun."""
     run = started("tarpit/alone", since=2020)
+    (empty := home / "empty").mkdir()  # `execute` copies the folder that it stands in
     with (home / "vanished.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "prefect", "flow-run", "execute", str(run)],
+            cwd=empty,
             env=env,
             stdout=log,
             stderr=log,

@@ -59,7 +59,7 @@ def test_a_transfer_waits_for_its_turn_at_the_server_and_gives_it_back(
 ) -> None:
     (nginx.folder / "limited").mkdir()
     (nginx.folder / "limited" / "20261101.csv").write_text("id\n1\n")
-    place = HttpServer(url=f"{nginx.url}/limited/", authority=nginx.authority)
+    place = HttpServer(url=f"{nginx.url}limited/")
     place.save("site", overwrite=True)
     local_lake.save("lake", overwrite=True)
     with ThreadPoolExecutor(1) as pool:
