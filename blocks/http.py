@@ -109,9 +109,9 @@ class HttpFiles:
         """Every file that `only` matches, with one HEAD request each, `ASKING` at a time, but for small ones of nginx.
 
         Its index shows sizes in bytes, and times to the minute: enough for what the first request brings whole. A
-        listed file that is gone is passed over; one that the block itself names raises `NotThere`. Raises
-        `Misconfigured` for a web page in a file's place and for an address that is not below the folder: in a web page
-        or a JSON catalogue, which lead to much else, such ones are passed over, unless a catalogue has no others.
+        listed file that is gone is passed over; one that the block itself names raises `NotThere`, and `Misconfigured`
+        where it is a web page. Raises `Misconfigured` for an address that is not below the folder: in a web page or a
+        JSON catalogue, which lead to much else, such ones are passed over, unless a catalogue has no others.
         """
         place = self._place
         if place.names:
@@ -156,7 +156,8 @@ class HttpFiles:
             if self._place.names:
                 raise
             return None
-        _refuse_page(answer, url)
+        if self._place.names:
+            _refuse_page(answer, url)  # one that is only listed stops its own drop, when it is opened
         if size is None:
             raise PlaceError(f"{url} has no size: its server does not say how long it is")
         version = answer.headers.get("etag") or None

@@ -599,6 +599,16 @@ def test_a_page_in_the_place_of_a_file_is_refused(rude: Rude) -> None:
         assert remote.open("login.html").read().startswith(b"<html>")
 
 
+def test_a_page_in_the_place_of_a_listed_file_stops_no_other(rude: Rude, nginx: Nginx, folder: Path) -> None:
+    (folder / "list.txt").write_text("login.csv\nbusy.csv\n")
+    place = rude.block(listing=f"{nginx.url}{folder.name}/list.txt")
+    assert listed(place).keys() == {"login.csv", "busy.csv"}
+    with place.connect() as remote:
+        assert remote.open("busy.csv").read() == DATA
+        with pytest.raises(Misconfigured, match="web page and not a file"):
+            remote.open("login.csv")
+
+
 def test_redirects_stay_on_the_host_unless_allowed(rude: Rude) -> None:
     rude.other = rude.url.replace("127.0.0.1", "localhost")
     assert listed(rude.block("moved.csv", token="party-token"))["moved.csv"].size == len(DATA)
