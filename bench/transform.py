@@ -181,7 +181,7 @@ def content(said: Said) -> Truth:
     """What came out, in whatever order."""
     if not said.rows:
         raise ValueError("no Parquet came out")
-    rows, total = _whole(duckdb.execute(_summed(_parquet(said.rows))).fetchone())
+    rows, total = _whole(duckdb.connect().execute(_summed(_parquet(said.rows))).fetchone())
     aside = None if said.aside is None else sum(pq.read_metadata(file).num_rows for file in said.aside)
     return Truth(rows=rows, sum=total, aside=aside)
 

@@ -80,7 +80,7 @@ def sequence(pattern: Pattern, folder: Path, rows: int) -> list[Point]:
 
 def read(current: Sequence[str], base: Sequence[str], arrivals: Sequence[str]) -> dict[str, float]:
     """Seconds that DuckDB takes for what a reader asks, the best of three; raises `ValueError` where answers differ."""
-    key = duckdb.execute(f"SELECT quantile_disc(claim_id, 0.5) FROM read_parquet({arrivals})").fetchone()
+    key = duckdb.connect().execute(f"SELECT quantile_disc(claim_id, 0.5) FROM read_parquet({arrivals})").fetchone()
     newest = "QUALIFY row_number() OVER (PARTITION BY claim_id ORDER BY _drop DESC) = 1"
     latest = f"SELECT claim_id, paid_amount FROM read_parquet({arrivals}) {newest}"
     merged = (

@@ -52,6 +52,11 @@ class Site:
         if self.pictures:
             self.page.screenshot(path=self.pictures / f"{name}.png")
 
+    def tab(self, run: dict[str, Any], name: str) -> None:
+        """Open a tab of a run's page."""
+        self.open(f"runs/flow-run/{run['id']}")
+        self.page.get_by_text(name, exact=True).first.click()
+
     def deployment(self, name: str) -> str:
         found: dict[str, Any] = httpx.get(f"{self.api}/deployments/name/{name}", timeout=30).json()
         return str(found["id"])
@@ -92,7 +97,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         env = server.env | {"PYTHONPATH": str(ROOT)}
         for command in (
             ["deployments.apply", "--settings", str(home / "inlet.toml")],
-            ["prefect", "--no-prompt", "deploy", "--name", "nppes/*"],
+            ["prefect", "--no-prompt", "deploy", "--all"],
         ):
             subprocess.run([sys.executable, "-m", *command], cwd=ROOT, env=env, check=True, timeout=300)
         log = home / "worker.log"
@@ -133,7 +138,7 @@ def test_a_backfill_from_the_form_to_its_artifacts(site: Site) -> None:
     }
     assert planned["name"] == "nppes since 2026-11 (plan only)"
     assert planned["state"]["message"].startswith("Planned: 2026-11, 2026-12-06; reads ")
-    site.open(f"runs/flow-run/{planned['id']}?tab=Artifacts")
+    site.tab(planned, "Artifacts")
     page.get_by_text("nppes-plan").last.click()
     expect(page.get_by_role("cell", name=re.compile("transfer .*not landed")).first).to_be_visible()
     site.picture("3-plan")
@@ -143,7 +148,7 @@ def test_a_backfill_from_the_form_to_its_artifacts(site: Site) -> None:
     site.field("since", "textarea").fill("2026-11")
     done = site.submitted()
     assert (done["state_type"], done["state"]["message"]) == ("COMPLETED", "Done: 2026-11, 2026-12-06")
-    site.open(f"runs/flow-run/{done['id']}?tab=Subflow Runs")
+    site.tab(done, "Subflow Runs")
     for name in ("nppes 2026-11", "nppes 2026-12-06"):
         expect(page.get_by_text(name, exact=True).first).to_be_visible()
     site.picture("4-backfill")
@@ -155,7 +160,7 @@ def test_a_backfill_from_the_form_to_its_artifacts(site: Site) -> None:
         timeout=30,
     ).json()
     (child,) = (run for run in children if run["state_type"] == "COMPLETED")
-    site.open(f"runs/flow-run/{child['id']}?tab=Task Runs")
+    site.tab(child, "Task Runs")
     expect(page.get_by_text("publish 2026-11 to provider").first).to_be_visible()
     site.picture("5-drop")
     story = {
@@ -165,7 +170,7 @@ def test_a_backfill_from_the_form_to_its_artifacts(site: Site) -> None:
         "nppes-current-provider": "rows",
     }
     for number, (key, shows) in enumerate(story.items(), 6):
-        site.open(f"runs/flow-run/{child['id']}?tab=Artifacts")
+        site.tab(child, "Artifacts")
         page.get_by_text(key, exact=True).last.click()
         expect(page.get_by_text(shows, exact=True).first).to_be_visible()
         site.picture(f"{number}-{key}")

@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from prefect import flow
+from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import flows
@@ -187,6 +188,7 @@ def test_peoples_data_want_a_key(
             transfer(drop)
             transfer(drop)  # nothing new
 
+    EventsWorker.drain_all(timeout=30)  # else this process goes on to tell the other tests' server
     with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
         place.save(slug)  # type: ignore[call-arg]
         lands()

@@ -81,7 +81,7 @@ FLOW = """
             return opened
 
 
-    Run.place = lambda self: Slow(path=Path(os.environ["OUTSIDE"]))
+    Run.place = lambda self, name=None: Slow(path=Path(os.environ["OUTSIDE"]))
     Lake(root=os.environ["LAKE"]).save("lake", overwrite=True)
 
 
