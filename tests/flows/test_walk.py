@@ -4,7 +4,6 @@ INLET_WALK=docs/walk takes them anew.
 """
 
 import os
-import re
 import subprocess
 import sys
 import time
@@ -55,7 +54,14 @@ class Site:
     def tab(self, run: dict[str, Any], name: str) -> None:
         """Open a tab of a run's page."""
         self.open(f"runs/flow-run/{run['id']}")
+        self.page.wait_for_timeout(2000)  # it draws itself anew once all is there, with the first tab
         self.page.get_by_text(name, exact=True).first.click()
+
+    def artifact(self, run: dict[str, Any], key: str) -> None:
+        """Open the page of an artifact of a run."""
+        query = {"artifacts": {"key": {"any_": [key]}}, "flow_runs": {"id": {"any_": [run["id"]]}}}
+        (found,) = httpx.post(f"{self.api}/artifacts/filter", json=query, timeout=30).json()
+        self.open(f"artifacts/artifact/{found['id']}")
 
     def deployment(self, name: str) -> str:
         found: dict[str, Any] = httpx.get(f"{self.api}/deployments/name/{name}", timeout=30).json()
@@ -66,11 +72,21 @@ class Site:
 
     def submitted(self) -> dict[str, Any]:
         """Submit the form, follow the run to its end on its page, and return it."""
+        before = self.asked_for()
+        self.page.wait_for_timeout(1000)
         self.page.get_by_role("button", name="Submit").click()
-        self.page.get_by_text("View run").first.dispatch_event("click")
-        self.page.wait_for_url("**/runs/flow-run/*")
-        run_id = self.page.url.rpartition("/")[2].partition("?")[0]
+        until = time.monotonic() + 60
+        while not (new := self.asked_for() - before):
+            assert time.monotonic() < until, self.page.inner_text("body")
+            time.sleep(0.5)
+        (run_id,) = new
+        self.open(f"runs/flow-run/{run_id}")
         return self.ended(run_id)
+
+    def asked_for(self) -> set[str]:
+        """The runs that somebody asked for, and neither a schedule nor another run."""
+        runs = httpx.post(f"{self.api}/flow_runs/filter", json={}, timeout=30).json()
+        return {run["id"] for run in runs if not run["auto_scheduled"] and not run["parent_task_run_id"]}
 
     def ended(self, run_id: str) -> dict[str, Any]:
         until = time.monotonic() + 300
@@ -138,9 +154,8 @@ def test_a_backfill_from_the_form_to_its_artifacts(site: Site) -> None:
     }
     assert planned["name"] == "nppes since 2026-11 (plan only)"
     assert planned["state"]["message"].startswith("Planned: 2026-11, 2026-12-06; reads ")
-    site.tab(planned, "Artifacts")
-    page.get_by_text("nppes-plan").last.click()
-    expect(page.get_by_role("cell", name=re.compile("transfer .*not landed")).first).to_be_visible()
+    site.artifact(planned, "nppes-plan")
+    expect(page.get_by_text("transfer (not landed); unwrap, convert").first).to_be_visible()
     site.picture("3-plan")
 
     # the same without dry_run: a run for each drop
@@ -170,8 +185,7 @@ def test_a_backfill_from_the_form_to_its_artifacts(site: Site) -> None:
         "nppes-current-provider": "rows",
     }
     for number, (key, shows) in enumerate(story.items(), 6):
-        site.tab(child, "Artifacts")
-        page.get_by_text(key, exact=True).last.click()
+        site.artifact(child, key)
         expect(page.get_by_text(shows, exact=True).first).to_be_visible()
         site.picture(f"{number}-{key}")
 
