@@ -77,7 +77,9 @@ def gpg_key(tmp_path_factory: pytest.TempPathFactory) -> servers.GpgKey:
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.PrefectServer]:
     """A Prefect server; pass `prefect_server.env` to subprocesses."""
-    with servers.prefect(tmp_path_factory.mktemp("prefect")) as server:
+    # a run that finds its deployment's limit taken asks again after this, not after half a minute
+    soon = {"PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "3"}
+    with servers.prefect(tmp_path_factory.mktemp("prefect"), **soon) as server:
         yield server
 
 
