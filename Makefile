@@ -52,8 +52,8 @@ classes: env ## Spark's classes as the JVM has them in memory, in build/spark.js
 	$(BIN)/python -m spark.session
 
 # Without root or Debian nothing is installed and nothing said: a test that misses its tool skips with the reason.
-tools: env ## what the tests need beyond Python: sshd, gpg, nginx, chromium, zip, toxiproxy, Spark's S3 jars
-	@deployments/setup/debian.sh openssh-server openssh-client gnupg nginx openssl chromium zip zstd bzip2 || true
+tools: env ## what the tests need beyond Python: sshd, gpg, nginx, PostgreSQL, chromium, zip, toxiproxy, Spark's S3 jars
+	@deployments/setup/debian.sh openssh-server openssh-client gnupg nginx openssl postgresql chromium zip zstd bzip2 || true
 	@if command -v mvn >/dev/null || deployments/setup/debian.sh maven; then $(MAKE) --no-print-directory jars; fi
 	@if command -v go >/dev/null || deployments/setup/debian.sh golang-go ca-certificates; then \
 		$(MAKE) --no-print-directory build/bin/toxiproxy-server; fi
