@@ -3,6 +3,7 @@ PYTHON ?= python3
 SIZE ?= small
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 LOCK_ARGS ?=
+IMAGE ?= inlet:local
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
@@ -10,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DELETE_ON_ERROR:
-.PHONY: help env jars classes tools test lint docs format demo bench-tools unwrap-tools lock clean
+.PHONY: help env image jars classes tools test lint docs format demo bench-tools unwrap-tools lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -110,10 +111,12 @@ bench-%: env ## a benchmark, bench/%.py; SIZE=small unless told
 	$(BIN)/python -m bench.$* --size $(SIZE)
 
 # Pins stay as they are unless LOCK_ARGS="--upgrade" or "--upgrade-package NAME".
-lock: ## requirements.lock from pyproject.toml, by uv
+lock: ## requirements.lock, and of it what the image has, deployments/requirements.lock, from pyproject.toml, by uv
 	@command -v uv >/dev/null || { echo "The lock is made by uv: pip install uv, then run make lock again." >&2; exit 1; }
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev $(LOCK_ARGS) \
 		pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra metrics \
+		--constraint requirements.lock pyproject.toml -o deployments/requirements.lock
 
 clean: ## remove what was built and the tools' caches, not .venv
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -62,7 +62,8 @@ def inlet(case: str, file: Path, out: Path, spark_from: int | None = None) -> Wo
     from blocks.lake import Lake
     from spark.parts import StagedFile
     from spark.readers import AnyReader, Csv, Field, Fixed, Layout, Sas
-    from tasks.convert import SPARK_FROM, to_raw
+    from tasks.convert import to_raw
+    from tasks.cores import SPARK_FROM
     from tasks.drop import Drop
     from tasks.run import Run
     from tasks.source import Dataset, Source

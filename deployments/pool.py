@@ -1,19 +1,17 @@
 """pool: the base job template of the work pool, for either type of worker."""
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
+import yaml
 from prefect.workers.process import ProcessWorker
 from prefect_kubernetes.worker import KubernetesWorker
 
 from deployments.settings import Pool, SettingsError
 
-OURS: dict[str, dict[str, Any]] = {
-    "process": {},
-    # Prefect's own retries are enough: a Job that Kubernetes tries again as well would run a drop twice.
-    "kubernetes": {"backoff_limit": 0, "finished_job_ttl": 3600, "image_pull_policy": "IfNotPresent"},
-}
-"""Defaults of job variables where they are not the worker's own."""
+JOB = Path(__file__).parent / "kubernetes" / "job.yaml"
+"""What of a Kubernetes worker's template is inlet's own: the Job, and variables by which it is changed."""
 
 
 def template(pool: Pool) -> dict[str, Any]:
@@ -21,7 +19,13 @@ def template(pool: Pool) -> dict[str, Any]:
     worker = {"process": ProcessWorker, "kubernetes": KubernetesWorker}[pool.type]
     made: dict[str, Any] = deepcopy(worker.get_default_base_job_template())
     properties = made["variables"]["properties"]
-    for name, value in {**OURS[pool.type], **pool.variables}.items():
+    if pool.type == "kubernetes":
+        ours = yaml.safe_load(JOB.read_text())
+        made["job_configuration"]["job_manifest"] = ours["job_manifest"]
+        for name, said in ours["variables"].items():
+            properties[name] = {**properties.get(name, {}), **said}
+        del properties["backoff_limit"]
+    for name, value in pool.variables.items():
         if name not in properties:
             raise SettingsError(
                 f"pool.variables: a {pool.type} worker has no {name}; there are {', '.join(sorted(properties))}"

@@ -18,6 +18,7 @@ DataError
 ├── UnexpectedMember     a file in a drop that the source's declaration does not know
 ├── NothingBefore        there is no earlier publish to go back to
 ├── Remaining            something of a purged source is left in the lake
+├── NoExecutors          the run's pod was not given what Spark's executors need
 └── TableMoved           somebody else committed to the table first (retryable)
 """
 
@@ -157,3 +158,9 @@ class TableMoved(DataError):
 
     todo = "The run computes it again by itself"
     retryable = True
+
+
+class NoExecutors(DataError):
+    """The run's pod was not given what Spark's executors need."""
+
+    todo = "Correct the work pool or the deployment, or set executors to 0: then the run's own pod does all"

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
+from spark import executors
+
 _LOG4J = """\
 rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
@@ -53,21 +55,31 @@ def archive() -> Path:
     return Path(os.environ.get("INLET_CLASSES", _BUILD / "spark.jsa"))
 
 
-def session(environment: Mapping[str, str] | None = None) -> SparkSession:
+def session(environment: Mapping[str, str] | None = None, *, large: bool = False) -> SparkSession:
     """The running session, or a new one: `local[*]` unless `INLET_SPARK_MASTER` names another master; its driver
     has `INLET_SPARK_MEMORY` (2g) and `INLET_JAVA_OPTIONS` (none; `SMALL` halves the CPU time of small work).
 
+    `large` work goes to executors where the run may have them (`spark.executors`): a session without them is ended and
+    one with them begun, which later work of this process, large or small, finds.
+
     `environment` holds the lake's `AWS_*` variables: the JVM and the Python workers inherit them, so that no secret
-    stands in a configuration. Spark copies keys from the environment into Hadoop's; they are taken out again.
+    stands in a configuration. Spark copies keys from the environment into Hadoop's; they are taken out again. Raises
+    `NoExecutors` where the pod was not given what they need.
     """
     with _starting:
-        return SparkSession.getActiveSession() or _started(environment)
+        running = SparkSession.getActiveSession()
+        on_pods = large and "INLET_SPARK_MASTER" not in os.environ and executors.wanted()
+        if running and on_pods and not str(running.sparkContext.master).startswith("k8s:"):
+            running.stop()
+            running = None
+        return running or _started(environment or {}, on_pods)
 
 
-def _started(environment: Mapping[str, str] | None) -> SparkSession:
-    os.environ.update(environment or {})
+def _started(environment: Mapping[str, str], on_pods: bool) -> SparkSession:
+    there = executors.settings(environment) if on_pods else {}
+    os.environ.update(environment)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ.setdefault("SPARK_LOCAL_IP", os.environ.get("INLET_POD_IP", "127.0.0.1"))
     home = Path(os.environ.get("INLET_SCRATCH", "build"))
     home.mkdir(parents=True, exist_ok=True)
     log4j = home / "log4j2.properties"
@@ -78,7 +90,7 @@ def _started(environment: Mapping[str, str] | None) -> SparkSession:
     builder = (
         SparkSession.Builder()
         .appName("inlet")
-        .master(os.environ.get("INLET_SPARK_MASTER", "local[*]"))
+        .master(executors.master() if on_pods else os.environ.get("INLET_SPARK_MASTER", "local[*]"))
         .config("spark.driver.memory", os.environ.get("INLET_SPARK_MEMORY", "2g"))
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
@@ -94,25 +106,28 @@ def _started(environment: Mapping[str, str] | None) -> SparkSession:
         .config("spark.io.encryption.enabled", "true")
         .config("spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile={log4j.resolve().as_uri()} {java}")
     )
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3")
+    for name, value in {**_s3a(), **there}.items():
+        builder = builder.config(name, value)
     if jars():
-        builder = builder.config("spark.jars", ",".join(jars())).config(
-            "spark.hadoop.fs.s3a.aws.credentials.provider",
-            "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider"
-            if "AWS_ACCESS_KEY_ID" in os.environ
-            else "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
-        )
-        if endpoint:
-            builder = builder.config("spark.hadoop.fs.s3a.endpoint", endpoint).config(
-                "spark.hadoop.fs.s3a.path.style.access", "true"
-            )
-            if urlsplit(endpoint).scheme == "http":
-                builder = builder.config("spark.hadoop.fs.s3a.connection.ssl.enabled", "false")
+        builder = builder.config("spark.jars", ",".join(jars()))
     spark = builder.getOrCreate()
     hadoop = spark.sparkContext._jsc.hadoopConfiguration()
     for name in (*_SECRETS, *_SECRETS_OLD):
         hadoop.unset(name)
     return spark
+
+
+def _s3a() -> dict[str, str]:
+    """How the JVM reaches S3, by the variables that it inherits."""
+    provider = "EnvironmentVariable" if "AWS_ACCESS_KEY_ID" in os.environ else "Default"
+    found = {
+        "aws.credentials.provider": f"software.amazon.awssdk.auth.credentials.{provider}CredentialsProvider",
+    }
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3"):
+        found |= {"endpoint": endpoint, "path.style.access": "true"}
+        if urlsplit(endpoint).scheme == "http":
+            found["connection.ssl.enabled"] = "false"
+    return {f"spark.hadoop.fs.s3a.{name}": value for name, value in found.items()}
 
 
 def readable(url: str) -> str:

@@ -32,7 +32,7 @@ from spark.readers import FileReader, Fixed, Reader
 from spark.session import session
 from spark.tables import Mark
 from tasks import contents, decisions, index, metrics
-from tasks.cores import cores
+from tasks.cores import SPARK_FROM, cores
 from tasks.drop import order
 from tasks.engine import Log
 from tasks.events import emit
@@ -40,9 +40,6 @@ from tasks.run import Run, Step, current
 from tasks.source import Drop, fingerprint
 from tasks.tracked import tracked
 from tasks.unwrap import Parts, clean, raw_is_due
-
-SPARK_FROM = 1024**3
-"""Bytes of plaintext in a file from which Spark distributes its parts; below, this process is faster."""
 
 CORES = min(4, cores())
 """Threads that convert at once: each takes some 0.2 GB, and a task stays below 1 GiB."""
@@ -312,7 +309,7 @@ def _converted(plans: Sequence[Plan], name: str, drop: Drop, run: Run) -> list[t
 
 
 def _context(run: Run) -> SparkContext:
-    return session(run.lake.environment()).sparkContext
+    return session(run.lake.environment(), large=True).sparkContext
 
 
 def _on_spark(context: SparkContext, file: Split, reader: Reader | FileReader, to: Target, run: Run) -> Converted:

@@ -30,7 +30,7 @@ from spark.slabs import Group
 from spark.tables import Mark, Ranged, Said
 from spark.versions import Ranked, current_schema, history_schema
 from tasks import decisions, metrics
-from tasks.cores import cores
+from tasks.cores import SPARK_FROM, cores
 from tasks.drop import fingerprint, order
 from tasks.engine import Log
 from tasks.events import emit
@@ -38,7 +38,7 @@ from tasks.run import Run, Step, current
 from tasks.tracked import tracked
 from tasks.transform import Candidate
 
-SPARK_FROM = 8 * 1024**3
+LARGE = 8 * SPARK_FROM
 """Bytes in memory, of drops and of `current`, from which Spark distributes the slabs; below, this process is faster."""
 
 CORES = min(4, cores())
@@ -115,7 +115,7 @@ def apply(
     *,
     again: bool = False,
     log: Log | None = None,
-    spark_from: int = SPARK_FROM,
+    spark_from: int = LARGE,
     slab: int = engine.SLAB,
 ) -> Published:
     """Make `current` and `history` what the drops of the run's source say that are committed and not held.
@@ -348,7 +348,7 @@ class _Publish:
             shares = list(engine.shares(todo, CORES * SHARES))
             done = engine.side_by_side(partial(engine.merge, job=job, fs=self._fs), shares, CORES)
         else:
-            context = session(self._run.lake.environment()).sparkContext
+            context = session(self._run.lake.environment(), large=True).sparkContext
             shares = list(engine.shares(todo, context.defaultParallelism * SHARES))
             done = (
                 context.parallelize(shares, max(1, len(shares))).map(lambda share: engine.merge(share, job)).collect()

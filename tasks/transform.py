@@ -23,6 +23,7 @@ from spark.transform import HELD, Input, Transformed
 from spark.transform import transform as map_rows
 from tasks import decisions, metrics
 from tasks.convert import Raw
+from tasks.cores import SPARK_FROM
 from tasks.drop import order
 from tasks.events import emit, told
 from tasks.run import Run, Step, current
@@ -31,6 +32,9 @@ from tasks.tracked import tracked
 
 CHECKS = Checks()
 """What a drop must be like unless its flow says otherwise."""
+
+LARGE = SPARK_FROM // 4
+"""Bytes of a drop's Raw, which is compressed, from which Spark's executors do it, where there are any."""
 
 
 class Candidate(BaseModel, frozen=True):
@@ -107,7 +111,9 @@ def to_schema(
     nothing is committed.
     """
     _fits(to, run)
-    spark, drop, tables, slug = session(run.lake.environment()), raw.drop, run.tables, run.source.slug
+    drop, tables, slug = raw.drop, run.tables, run.source.slug
+    large = sum(_size(name, drop, run) for name in by) >= LARGE
+    spark = session(run.lake.environment(), large=large)
     inputs = []
     for name, mapping in by.items():
         if name in raw.datasets:

@@ -24,9 +24,13 @@ POM = ROOT / "spark" / "jars" / "pom.xml"
 # The lock
 
 
-def pins() -> Iterator[tuple[Requirement, list[str]]]:
-    """Each pin of requirements.lock with its hashes."""
-    text = (ROOT / "requirements.lock").read_text().replace("\\\n", " ")
+LOCK = ROOT / "requirements.lock"
+IMAGE_LOCK = ROOT / "deployments" / "requirements.lock"
+
+
+def pins(lock: Path = LOCK) -> Iterator[tuple[Requirement, list[str]]]:
+    """Each pin of a lock with its hashes."""
+    text = lock.read_text().replace("\\\n", " ")
     for line in text.splitlines():
         if line.strip() and not line.lstrip().startswith("#"):
             requirement, *hashes = re.split(r"\s+--hash=", line.strip())
@@ -39,9 +43,20 @@ def declared() -> list[Requirement]:
 
 
 def test_lock_names_no_address() -> None:
-    text = (ROOT / "requirements.lock").read_text()
+    text = LOCK.read_text() + IMAGE_LOCK.read_text()
     assert "://" not in text
     assert not re.search(r"^--?[a-z]", text, re.MULTILINE), "an option, such as an index, in the lock"
+
+
+def test_the_image_has_what_the_tests_ran_with_and_nothing_of_theirs() -> None:
+    image = {str(pin): hashes for pin, hashes in pins(IMAGE_LOCK)}
+    assert image.items() <= {str(pin): hashes for pin, hashes in pins()}.items(), "run make lock"
+    names = {canonicalize_name(pin.name) for pin, _ in pins(IMAGE_LOCK)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extra = project["optional-dependencies"]["metrics"]
+    wanted = {canonicalize_name(Requirement(each).name) for each in project["dependencies"] + extra}
+    assert wanted <= names, "run make lock"
+    assert not names & {"pytest", "hypothesis", "duckdb", "polars", "mypy"}
 
 
 def test_every_pin_is_exact_and_hashed() -> None:
