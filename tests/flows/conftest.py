@@ -65,18 +65,13 @@ class Feed:
         return found
 
 
-@pytest.fixture(scope="session")
-def feed_server(prefect_server: servers.PrefectServer) -> Iterator[servers.PrefectServer]:
-    """The Prefect server of all feeds, while it is the one that flows in this process speak to."""
-    servers.require("java", "there is no Java")
-    with pytest.MonkeyPatch.context() as patch, temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
-        patch.setenv("INLET_CADENCE", "off")  # what these tests publish has days of its own
-        yield prefect_server
-
-
 @pytest.fixture
-def feed(s3_lake: Lake, feed_server: servers.PrefectServer) -> Callable[..., Feed]:
+def feed(
+    s3_lake: Lake, prefect_server: servers.PrefectServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Feed]]:
     """Call it with a flow, its source and the block of each place, by name, for a feed into a new lake on S3."""
+    servers.require("java", "there is no Java")
+    monkeypatch.setenv("INLET_CADENCE", "off")  # what these tests publish has days of its own
 
     def made(flow: Flow[..., object], source: Source, **places: Place) -> Feed:
         s3_lake.save("lake", overwrite=True)  # type: ignore[call-arg]
@@ -84,4 +79,5 @@ def feed(s3_lake: Lake, feed_server: servers.PrefectServer) -> Callable[..., Fee
             place.save(name.replace("_", "-"), overwrite=True)  # type: ignore[call-arg]
         return Feed(flow, source, s3_lake)
 
-    return made
+    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
+        yield made
