@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DELETE_ON_ERROR:
-.PHONY: help env image jars classes tools test lint docs format demo bench-tools unwrap-tools lock clean
+.PHONY: help env image jars classes tools test test-cluster cluster cluster-down lint docs format demo bench-tools unwrap-tools lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -64,7 +64,17 @@ build/bin/toxiproxy-server: deployments/setup/toxiproxy.sh
 	@deployments/setup/toxiproxy.sh
 
 test: env tools ## all tests; PYTEST_ARGS="-k nppes" for some, INLET_REALDATA=<folder> for those on real files
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest $(PYTEST_ARGS) --ignore tests/cluster
+
+test-cluster: env ## those on a real Kubernetes: of KUBECONFIG, or a node on this machine (root on Debian, Go)
+	$(BIN)/pytest tests/cluster
+
+cluster: ## a Kubernetes of one node below build/cluster, with inlet's image, to play with: root on Debian, Go
+	@tests/cluster/kubernetes/up.sh
+	@tests/cluster/kubernetes/image.sh localhost/inlet:test deployments/Dockerfile .
+
+cluster-down: ## end it; what was fetched and built stays
+	@tests/cluster/kubernetes/down.sh
 
 lint: env ## formatting, style, types, and which package may import which
 	$(BIN)/ruff check

@@ -59,7 +59,7 @@ def settings(lake: Mapping[str, str], environment: Mapping[str, str] = os.enviro
         "spark.kubernetes.executor.podTemplateContainerName": "executor",
         "spark.kubernetes.executor.podNamePrefix": _prefix(_given("INLET_POD_NAME", environment)),
         "spark.driver.host": address,
-        "spark.driver.bindAddress": "0.0.0.0",  # noqa: S104  # of a pod, and only who knows the run's secret gets an answer
+        "spark.driver.bindAddress": address,  # by which executors look for it
         "spark.driver.port": str(DRIVER_PORT),
         "spark.blockManager.port": str(BLOCKS_PORT),
         "spark.executor.cores": str(cores),

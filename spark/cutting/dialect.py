@@ -305,11 +305,11 @@ class Dialect:
         delimiter, quote = re.escape(self.delimiter), re.escape(self.quote or b"")
         escape = re.escape(self.escape or b"")
         pair = escape + rb".?|" if escape else b""
-        inside = rb"(?:" + quote + rb"(?P<inside>(?:" + pair + rb"[^" + quote + escape + rb"]|" + quote * 2 + rb")*+)"
+        inside = rb"(?:" + quote + rb"(?P<inside>(?>" + pair + rb"[^" + quote + escape + rb"]|" + quote * 2 + rb")*+)"
         inside += quote + rb"|(?!" + quote + rb"))" if self.quote else b""
         if not self.quote:
             inside = rb"(?P<inside>(?!))?"
-        outside = rb"(?P<outside>(?:" + pair + rb"(?!" + delimiter + rb").)*+)"
+        outside = rb"(?P<outside>(?>" + pair + rb"(?!" + delimiter + rb").)*+)"
         return re.compile(inside + outside + rb"(?=" + delimiter + rb"|\Z)", re.DOTALL)
 
     @cached_property

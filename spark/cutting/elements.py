@@ -18,11 +18,11 @@ from spark.cutting.spans import Found, Spans
 from spark.errors import Unreadable
 from spark.parts import PART, Piece
 
-_TAG_REST = rb"""(?:[^"'>]|"[^"]*"|'[^']*')*+>"""
+_TAG_REST = rb"""(?>[^"'>]|"[^"]*"|'[^']*')*+>"""
 _OTHER = (
     rb"!--.*?-->|!\[CDATA\[.*?\]\]>|\?.*?\?>"
-    rb"""|!DOCTYPE(?=[\s\[>])(?:[^"'\[\]<>]|"[^"]*"|'[^']*')*+"""
-    rb"""(?:\[(?:<!--.*?-->|<\?.*?\?>|"[^"]*"|'[^']*'|[^"'\]])*+\]\s*+)?>"""
+    rb"""|!DOCTYPE(?=[\s\[>])(?>[^"'\[\]<>]|"[^"]*"|'[^']*')*+"""
+    rb"""(?:\[(?><!--.*?-->|<\?.*?\?>|"[^"]*"|'[^']*'|[^"'\]])*+\]\s*+)?>"""
 )
 _OTHER_BEGUN = rb"!--|!\[CDATA\[|\?|!DOCTYPE(?=[\s\[>])"
 _SLASH = ord("/")

@@ -19,7 +19,7 @@ from spark.cutting.spans import Found, Spans
 from spark.errors import Unreadable
 from spark.parts import PART, Piece
 
-_TOKEN = re.compile(rb"""\s*+("(?:[^"\\]|\\.)*+"|[][{},:]|[^][\s{},:"]++(?=[][\s{},:"]))""", re.DOTALL)
+_TOKEN = re.compile(rb"""\s*+("(?>[^"\\]|\\.)*+"|[][{},:]|[^][\s{},:"]++(?=[][\s{},:"]))""", re.DOTALL)
 _NONE = np.zeros(0, np.int64)
 _BETWEEN = b" \t\r\n\x1e"
 

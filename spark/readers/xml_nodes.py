@@ -8,7 +8,7 @@ from xml.sax.saxutils import quoteattr
 
 from spark.readers.xml_fields import MARKUP, TEXT, Path
 
-_START_TAG = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*+>""")
+_START_TAG = re.compile(rb"""<(?>[^"'>]|"[^"]*"|'[^']*')*+>""")
 
 _SLASH = ord("/")
 

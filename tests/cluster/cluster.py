@@ -168,10 +168,10 @@ def cluster() -> Iterator[Cluster]:
     with (folder / "users").open("w") as users:
         # All who use it share the lock; who can have it alone is the last.
         fcntl.flock(users, fcntl.LOCK_SH)
-        ours = folder / "run" / "of-tests"
-        began = not (folder / "kubeconfig").exists()
+        node, ours = folder / "run" / "node.pid", folder / "run" / "of-tests"
+        before = node.read_text() if node.exists() else ""
         _script("up.sh")
-        if began:
+        if node.read_text() != before:
             ours.touch()
         try:
             yield Cluster(folder / "kubeconfig", own=True)

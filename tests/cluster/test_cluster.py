@@ -180,6 +180,6 @@ def outside() -> set[str]:
 
 def sysctls() -> list[str]:
     """What kubelet sets of the kernel's."""
-    names = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops")
-    names += ("kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes")
+    names = ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"]
+    names += ["kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes"]
     return [(Path("/proc/sys") / name).read_text() for name in names]

@@ -46,6 +46,7 @@ def test_work_is_shared_out_for_all_executors_before_any_is_there() -> None:
     assert said["spark.dynamicAllocation.maxExecutors"] == "8"
     assert said["spark.kubernetes.driver.pod.name"] == "brisk-otter-x7"
     assert said["spark.kubernetes.namespace"] == "inlet-cclf"
+    assert said["spark.driver.host"] == said["spark.driver.bindAddress"] == "10.1.2.3"
 
 
 def test_keys_are_in_no_setting() -> None:

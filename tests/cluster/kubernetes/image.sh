@@ -15,7 +15,8 @@ shift 3
     cannot "images are built by buildah over debootstrap's Debian, which apt-get could not install here."
 need flock unshare nsenter python3
 lock
-mkdir -p -m 700 "$images" # what it holds of an index may be a password
+mkdir -p "$images"
+chmod 700 "$images" # what it holds of an index may be a password
 base=$("$scripts/base.sh" 9>&-)
 
 # The machine's settings come by mounts, so that none of them is in the image: one may name a host or hold a password.

@@ -4,7 +4,8 @@
 #
 # The node is a tree of processes in namespaces of its own (network, mounts, processes), as a container is. So nothing of
 # it shows on the machine but one network interface, and to end the first process is to end all of it. The machine reaches
-# the node, its pods and Services over that interface, and is itself 10.77.0.254 to them; they have no way further.
+# the node, its pods and Services over that interface, and is itself 10.77.0.254 to them. They come no further, unless the
+# machine forwards.
 . "$(dirname "$0")/common.sh"
 need_root
 need ip openssl unshare nsenter flock sysctl setsid
