@@ -15,7 +15,8 @@ from typing import Any
 from tests.servers import require
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = Path(__file__).parent / "kubernetes"
+HERE = Path(__file__).parent
+SCRIPTS = HERE / "kubernetes"
 NOT_PROVED = "network policies, loss of a node, cluster DNS, executor spread"  # by one node, without DNS
 
 
@@ -126,16 +127,16 @@ class Cluster:
             None, "INLET_CLUSTER_HOST does not say what pods call us"
         )
 
-    def load_image(self, name: str, dockerfile: Path, context: Path = ROOT, **arguments: str) -> str:
+    def load_image(
+        self, name: str, dockerfile: Path, context: Path = ROOT, given: str = "INLET_CLUSTER_IMAGE", **arguments: str
+    ) -> str:
         """The name by which pods have the image; built where something changed, and given to the node.
 
-        Pods say `imagePullPolicy: Never`. A cluster that is not the project's own has loaded it before, and
-        INLET_CLUSTER_IMAGE says its name.
+        Pods never pull it. A cluster that is not the project's own has loaded it before, and the variable `given` says
+        its name.
         """
         if not self.own:
-            return os.environ.get("INLET_CLUSTER_IMAGE") or require(
-                None, "INLET_CLUSTER_IMAGE names no image that the cluster has"
-            )
+            return os.environ.get(given) or require(None, f"{given} names no image that the cluster has")
         options = [option for key, value in arguments.items() for option in ("--build-arg", f"{key}={value}")]
         _script("image.sh", name, str(dockerfile), str(context), *options)
         return name

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import cluster as clusters
+from tests.cluster import site as sites
 
 SAID = pytest.StashKey[str]()
 
@@ -33,6 +34,21 @@ def inlet_image(cluster: clusters.Cluster) -> str:
 def bare_image(cluster: clusters.Cluster) -> str:
     """Debian with Python and nothing else, as pods name it."""
     return cluster.load_image("localhost/bare:test", clusters.SCRIPTS / "bare.Dockerfile", clusters.SCRIPTS)
+
+
+@pytest.fixture(scope="session")
+def site(cluster: clusters.Cluster, inlet_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
+    """inlet on the cluster, with what is outside of it; see `sites.Site`."""
+    outside = clusters.HERE / "outside"
+    image = cluster.load_image(
+        "localhost/inlet-outside:test",
+        outside / "Dockerfile",
+        outside,
+        given="INLET_CLUSTER_OUTSIDE_IMAGE",
+        BASE=inlet_image,
+    )
+    with sites.site(cluster, inlet_image, image, tmp_path_factory.mktemp("site")) as found:
+        yield found
 
 
 @pytest.fixture
