@@ -49,8 +49,11 @@ build/jars/.copied: spark/jars/pom.xml | env
 	@mvn -q -B -f spark/jars/pom.xml dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/build/jars"
 	@touch $@
 
-classes: env ## Spark's classes as the JVM has them in memory, in build/spark.jsa: it starts in half the CPU time
-	$(BIN)/python -m spark.session
+classes: build/spark.jsa ## Spark's classes as the JVM has them in memory: it starts in half the CPU time
+
+build/spark.jsa: .venv/.locked .venv/.java | env
+	@echo "Making $@, from which Spark starts in half the CPU time"
+	@$(BIN)/python -m spark.session >build/classes.log 2>&1 || { echo "Read build/classes.log." >&2; exit 1; }
 
 # Without root or Debian nothing is installed and nothing said: a test that misses its tool skips with the reason.
 tools: env ## what the tests need beyond Python: sshd, gpg, nginx, PostgreSQL, chromium, zip, toxiproxy, Spark's S3 jars
@@ -63,7 +66,7 @@ tools: env ## what the tests need beyond Python: sshd, gpg, nginx, PostgreSQL, c
 build/bin/toxiproxy-server: deployments/setup/toxiproxy.sh
 	@deployments/setup/toxiproxy.sh
 
-test: env tools ## all tests; PYTEST_ARGS="-k nppes" for some, INLET_REALDATA=<folder> for those on real files
+test: env tools classes ## all tests; PYTEST_ARGS="-k nppes" for some, INLET_REALDATA=<folder> for those on real files
 	$(BIN)/pytest $(PYTEST_ARGS) --ignore tests/cluster
 
 test-cluster: env ## those on a real Kubernetes: of KUBECONFIG, or a node on this machine (root on Debian, Go)

@@ -12,7 +12,10 @@ from pydantic import SecretStr
 from xdist.scheduler import LoadFileScheduling
 
 from blocks.lake import Lake
+from spark.session import SMALL
 from tests import faults, servers
+
+os.environ.setdefault("INLET_JAVA_OPTIONS", SMALL)  # what Spark does here is little: starting takes most of its time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

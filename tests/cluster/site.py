@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from blocks.lake import Lake
 from spark.tables import Tables
-from tests.cluster.cluster import ROOT, Cluster
+from tests.cluster.cluster import ROOT, Cluster, finished
 from tests.servers import answers, free_port, running
 
 HERE = Path(__file__).parent
@@ -60,6 +60,11 @@ class Site:
         url = f"{self.api}/deployments/{found['id']}/create_flow_run"
         return str(httpx.post(url, json=run, timeout=30).raise_for_status().json()["id"])
 
+    def cancel(self, id: str) -> None:
+        """Cancel a run, as the UI does."""
+        state = {"state": {"type": "CANCELLING"}}
+        httpx.post(f"{self.api}/flow_runs/{id}/set_state", json=state, timeout=30).raise_for_status()
+
     def run(self, id: str) -> dict[str, Any]:
         """What the server knows of a run."""
         found: dict[str, Any] = httpx.get(f"{self.api}/flow_runs/{id}", timeout=30).raise_for_status().json()
@@ -84,6 +89,15 @@ class Site:
     def logs(self, id: str) -> str:
         """What a run's pods have said."""
         return self.cluster.kubectl("logs", f"--selector=prefect.io/flow-run-id={id}", "--tail=-1")
+
+    def runs(self, id: str, state: str, seconds: float = 120) -> None:
+        """Wait until a run is in a state, such as RUNNING."""
+        self.until(lambda: self.run(id)["state_type"] == state, seconds, lambda: self.told(id))
+
+    def jobs(self) -> list[str]:
+        """Jobs that have not ended, by the id of their run."""
+        found = [job for job in self.cluster.list("jobs") if not finished(job)]
+        return [job["metadata"]["labels"]["prefect.io/flow-run-id"] for job in found]
 
     def pods(self, selector: str = "app.kubernetes.io/name in (inlet-flow,inlet-executor)") -> list[dict[str, Any]]:
         """Pods that are there and have not ended."""
