@@ -52,6 +52,7 @@ build/jars/.copied: spark/jars/pom.xml | env
 classes: build/spark.jsa ## Spark's classes as the JVM has them in memory: it starts in half the CPU time
 
 build/spark.jsa: .venv/.locked .venv/.java | env
+	@mkdir -p build
 	@echo "Making $@, from which Spark starts in half the CPU time"
 	@$(BIN)/python -m spark.session >build/classes.log 2>&1 || { echo "Read build/classes.log." >&2; exit 1; }
 
