@@ -40,6 +40,11 @@ $(BIN)/pip:
 			"brew install python@3.11), then run: make env PYTHON=python3.11." >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
 
+image: ## the image from which all runs on Kubernetes, named IMAGE=inlet:local, by docker or podman
+	@docker=$$(command -v docker || command -v podman) || \
+		{ echo "The image is built by docker or podman: install one." >&2; exit 1; }; \
+	$$docker build -f deployments/Dockerfile -t $(IMAGE) .
+
 jars: env build/jars/.copied ## the jars with which Spark reads s3a://, in build/jars
 
 build/jars/.copied: spark/jars/pom.xml | env

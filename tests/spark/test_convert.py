@@ -224,7 +224,7 @@ def test_spark_is_asked_only_from_a_size_on_and_brings_the_same(
 ) -> None:
     asked: list[object] = []
 
-    def session(environment: object) -> SparkSession:
+    def session(environment: object, large: bool) -> SparkSession:
         asked.append(environment)
         return spark
 

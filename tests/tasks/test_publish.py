@@ -435,8 +435,8 @@ def test_spark_does_the_same_and_is_not_started_for_little(
     monkeypatch.setenv("INLET_SCRATCH", str(tmp_path))
     asked: list[SparkSession] = []
 
-    def counted(environment: Any) -> SparkSession:
-        asked.append(session(environment))
+    def counted(environment: Any, large: bool) -> SparkSession:
+        asked.append(session(environment, large=large))
         return asked[-1]
 
     monkeypatch.setattr(publish, "session", counted)
