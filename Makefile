@@ -138,4 +138,5 @@ lock: ## requirements.lock, and of it what the image has, deployments/requiremen
 		--constraint requirements.lock pyproject.toml -o deployments/requirements.lock
 
 clean: ## remove what was built and the tools' caches, not .venv
+	@[ ! -d build/cluster/run ] || tests/cluster/kubernetes/down.sh
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
