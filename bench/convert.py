@@ -130,7 +130,7 @@ class Bench:
         command = [sys.executable, "-m", "bench.convert_systems", system, case, str(file), str(out)]
         if self.cores < (os.cpu_count() or 1):
             command = ["taskset", "-c", ",".join(map(str, range(self.cores))), *command]
-        env = os.environ | {"INLET_SCRATCH": str(out / "scratch"), "INLET_SPARK_MEMORY": "4g"}
+        env = os.environ | {"SPARK_LOCAL_DIRS": str(out / "scratch"), "INLET_SPARK_MEMORY": "4g"}
         result = measure(command, case=label, system=system, size=file.stat().st_size, rows=0, env=env)
         said: dict[str, float] = json.loads((out / "said.json").read_text())
         return result.model_copy(update={"seconds": said["seconds"]}), said

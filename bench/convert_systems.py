@@ -14,11 +14,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:  # what a system needs is loaded when it is measured
+    from spark.readers import AnyReader
+    from tasks.run import Run
+    from tasks.unwrap import Parts
 
 WIDTHS = {
     "cur_clm_uniq_id": 13,
@@ -58,42 +63,52 @@ Work = Iterator[Said]
 
 def inlet(case: str, file: Path, out: Path, spark_from: int | None = None) -> Work:
     """What a drop's run does but for Prefect: peel, cut and stage, convert, commit to Iceberg tables."""
-    from bench.synthetic.pubmed import PUBMED
-    from blocks.lake import Lake
-    from spark.parts import StagedFile
-    from spark.readers import AnyReader, Csv, Field, Fixed, Layout, Sas
     from tasks.convert import to_raw
     from tasks.cores import SPARK_FROM
+
+    yield _session(workers=True) if spark_from is not None else {}
+    parts, run = staged(reader(case), file, out)
+    to_raw(parts, run, spark_from=SPARK_FROM * 10**6 if spark_from is None else spark_from)
+    run.lake.fs().rm(run.lake.path("staged"), recursive=True)
+
+
+def reader(case: str) -> "AnyReader":
+    """What inlet reads a case by."""
+    from bench.synthetic.pubmed import PUBMED
+    from spark.readers import Csv, Field, Fixed, Layout, Sas
+
+    match case:
+        case "xport" | "sas":
+            return Sas()
+        case "xml":
+            return PUBMED
+        case "fwf":
+            ends = [sum(list(WIDTHS.values())[:n]) for n in range(len(WIDTHS))]
+            starts = zip(WIDTHS.items(), ends, strict=True)
+            fields = tuple(Field(name=name, start=end + 1, length=width) for (name, width), end in starts)
+            return Fixed(layouts=(Layout(fields=fields),))
+        case _:
+            return Csv()
+
+
+def staged(reader: "AnyReader", file: Path, out: Path) -> tuple["Parts", "Run"]:
+    """A drop of one file, peeled, cut and staged in a lake below `out`."""
+    from blocks.lake import Lake
     from tasks.drop import Drop
     from tasks.run import Run
     from tasks.source import Dataset, Source
     from tasks.staging import Choice, Stage, Wrapped
     from tasks.unwrap import Parts
 
-    yield _session(workers=True) if spark_from is not None else {}
-    ends = [sum(list(WIDTHS.values())[:n]) for n in range(len(WIDTHS))]
-    fields = tuple(
-        Field(name=name, start=end + 1, length=width) for (name, width), end in zip(WIDTHS.items(), ends, strict=True)
-    )
-    readers: dict[str, AnyReader] = {
-        "csv": Csv(),
-        "csv_gz": Csv(),
-        "xport": Sas(),
-        "sas": Sas(),
-        "xml": PUBMED,
-        "fwf": Fixed(layouts=(Layout(fields=fields),)),
-    }
-    dataset = Dataset(members=".*", reader=readers[case])
+    dataset = Dataset(members=".*", reader=reader)
     source = Source(slug="bench", at="bench", deliveries=(), datasets={"data": dataset}, phi="no")
     run = Run(source, Lake(root=f"file://{out}/lake"), "run")
     drop = Drop(source="bench", key="one", as_of=datetime(2026, 11, 1, tzinfo=UTC), kind="full", revision=1, files=())
     fs, folder = run.lake.fs(), run.lake.path("staged")
     fs.makedirs(folder)
     stage = Stage(fs, folder, lambda _, member: Choice("data", dataset.reader), os.cpu_count() or 1)
-    staged: list[StagedFile] = [found for _, found in stage.files([Wrapped(str(file), (file.name,))])]
-    parts = Parts(drop=drop, fingerprint="f", up_to_date=False, datasets={"data": tuple(staged)})
-    to_raw(parts, run, spark_from=SPARK_FROM * 10**6 if spark_from is None else spark_from)
-    fs.rm(folder, recursive=True)
+    found = tuple(one for _, one in stage.files([Wrapped(str(file), (file.name,))]))
+    return Parts(drop=drop, fingerprint="f", up_to_date=False, datasets={"data": found}), run
 
 
 def inlet_spark(case: str, file: Path, out: Path) -> Work:

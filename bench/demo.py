@@ -30,7 +30,7 @@ def main(providers: int = 20_000) -> None:
     os.environ["PREFECT_HOME"] = str(HOME.resolve())
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("INLET_SCRATCH", str(HOME.resolve()))
+    os.environ.setdefault("SPARK_LOCAL_DIRS", str(HOME.resolve()))
     os.environ.setdefault("INLET_JAVA_OPTIONS", SMALL)
     os.environ.setdefault("INLET_CADENCE", "off")  # the synthetic drops are of one day for ever
     console = Console()

@@ -35,7 +35,7 @@ def main(size: Size = "small") -> None:
             "PREFECT_HOME": str(folder),
             "PREFECT_LOGGING_LEVEL": "ERROR",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "INLET_SCRATCH": str(folder),
+            "SPARK_LOCAL_DIRS": str(folder),
             "INLET_CADENCE": "off",
         }
         command = [sys.executable, "-c", _FLOW, str(outside), str(folder / "lake")]

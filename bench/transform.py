@@ -143,8 +143,8 @@ class Bench:
         return ["taskset", "-c", ",".join(map(str, range(self.cores))), *command] if pinned else command
 
     def _env(self, out: Path) -> dict[str, str]:
-        given = {"INLET_SCRATCH": str(out / "scratch"), "SPARK_LOCAL_DIRS": str(out / "scratch")}
-        return os.environ | given | {"INLET_SPARK_MEMORY": "4g", "PREFECT_LOGGING_LEVEL": "ERROR"}
+        given = {"SPARK_LOCAL_DIRS": str(out / "scratch"), "INLET_SPARK_MEMORY": "4g", "PREFECT_LOGGING_LEVEL": "ERROR"}
+        return os.environ | given
 
     def _measured(self, results: Sequence[tuple[Result, Said]]) -> Measured:
         whole = median([result for result, _ in results]).model_dump()

@@ -6,17 +6,16 @@ import fcntl
 import hashlib
 import json
 import os
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import quote, urlencode
 
-import boto3  # type: ignore[import-untyped]
 import fsspec
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import (  # type: ignore[import-untyped]
@@ -30,13 +29,17 @@ from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store
 from prefect.blocks.core import Block
 from prefect_aws import AwsCredentials
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
+from blocks import sessions
 from blocks.errors import AccessDenied, Conflict, Interrupted, Misconfigured, NoRoom, NotThere, Unreachable
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
     from sqlalchemy import URL  # where it is used it is imported: it takes 0.3 s to load, and a transfer needs no table
+
+S3FS = "inlet.s3fs"
+"""Property of the catalog by which `blocks.table_files` reaches the bucket: `s3fs`'s options, secrets among them."""
 
 
 class Stored(NamedTuple):
@@ -94,6 +97,8 @@ class Lake(Block):
         description="Have S3 encrypt all that is written with its own keys, if no KMS key is given.",
     )
 
+    _tags: dict[str, str] = PrivateAttr(default_factory=dict)
+
     @field_validator("root")
     @classmethod
     def _absolute(cls, root: str) -> str:
@@ -110,6 +115,12 @@ class Lake(Block):
         """Whether the lake is in a bucket, not in a folder."""
         return self.root.startswith("s3://")
 
+    def tagged(self, **tags: str) -> "Lake":
+        """The same lake, in which objects carry these tags that `fs`, `put`, tables or who has `environment` write."""
+        lake = self.model_copy()
+        lake._tags = {**self._tags, **tags}
+        return lake
+
     def fs(self) -> fsspec.AbstractFileSystem:
         """The file system that takes what `path` gives; one a process, which all threads may use.
 
@@ -117,8 +128,7 @@ class Lake(Block):
         """
         if not self.on_s3:
             return fsspec.filesystem("file", auto_mkdir=True)
-        given = {"s3_additional_kwargs": self.encryption} if self.encryption else {}
-        return _s3fs(json.dumps(self._options() | given, default=str), os.getpid())
+        return s3fs(self._s3fs_options(), os.getpid())
 
     def client(self) -> Any:  # noqa: ANN401  # boto3 makes its classes as it runs
         """A boto3 client, for what moves many bytes: half of the CPU time and no copy in memory, beside `fs`.
@@ -153,20 +163,32 @@ class Lake(Block):
             return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
         return {"ServerSideEncryption": "AES256"} if self.sse_s3 else {}
 
+    @property
+    def _written(self) -> dict[str, str]:
+        """What requests that write say beside the content; a copy would else keep the tags of what it is of."""
+        tags = {"Tagging": urlencode(self._tags, quote_via=quote), "TaggingDirective": "REPLACE"} if self._tags else {}
+        return self.encryption | tags
+
     def _options(self) -> dict[str, Any]:
-        """Options of s3fs by which the bucket is reached; they hold secrets."""
+        """Options of `s3fs` by which the bucket is reached; they hold secrets."""
+        access = sessions.access(self.credentials)
         if not self.credentials:
-            return {"config_kwargs": _CONFIG}
+            return {"access": access, "config_kwargs": _CONFIG}
         client = self.credentials.aws_client_parameters
         given = {
             "region_name": self.credentials.region_name,
             "verify": client.verify_cert_path or client.verify,
         }
-        return self._keys() | {
+        return {
+            "access": access,
             "endpoint_url": client.endpoint_url,
             "client_kwargs": {name: value for name, value in given.items() if value is not None},
             "config_kwargs": _CONFIG | (client.config or {}),
         }
+
+    def _s3fs_options(self) -> str:
+        given = {"s3_additional_kwargs": self._written} if self._written else {}
+        return json.dumps(self._options() | given, default=str)
 
     def path(self, *parts: str) -> str:
         """Below the root, as `fs()` wants it: `bucket/prefix/…` or `/absolute/path/…`.
@@ -212,7 +234,8 @@ class Lake(Block):
     def _put_on_s3(self, path: str, data: bytes, version: str | None) -> str:
         condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
         try:
-            answer = self.ask("put_object", **address(path), Body=data, **condition, **self.encryption)
+            written = {name: value for name, value in self._written.items() if name != "TaggingDirective"}
+            answer = self.ask("put_object", **address(path), Body=data, **condition, **written)
         except OSError as error:
             gone = version is not None and code_of(error) == "NoSuchKey"
             if gone or code_of(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
@@ -310,7 +333,7 @@ class Lake(Block):
         if errors := [error for error in answer.get("Errors", ()) if error["Code"] not in _GONE]:
             raise PermissionError(errno.EACCES, f"{len(errors)} objects were not removed ({errors[0]['Code']})")
 
-    def catalog_properties(self) -> dict[str, str]:
+    def catalog_properties(self) -> dict[str, Any]:
         """Properties for `pyiceberg.catalog.load_catalog("lake", **properties)`; they hold secrets.
 
         Makes the folder of a SQLite catalog. Raises `Misconfigured` for a lake on S3 without a catalog, or an
@@ -319,37 +342,39 @@ class Lake(Block):
         properties = {
             **(self._glue() if self.on_glue else self._sql()),
             "warehouse": self.url(),
-            # The way of `fs()`, so that one set of settings is tried by both; it also sends the KMS key,
-            # which PyArrowFileIO does not (pyiceberg 0.12).
-            "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO",
+            "py-io-impl": "blocks.table_files.LakeFiles",
         }
+        if self.on_s3:
+            properties[S3FS] = self._s3fs_options()
         if self.on_s3 and self.credentials:
             given = {
                 "s3.endpoint": self.credentials.aws_client_parameters.endpoint_url,
                 "s3.region": self.credentials.region_name,
-                **{f"s3.{name}": value for name, value in zip(_ICEBERG_KEYS, self._keys().values(), strict=True)},
+                **{f"s3.{name}": value for name, value in zip(_ICEBERG_KEYS, self._keys().values(), strict=False)},
             }
             properties |= {name: value for name, value in given.items() if value}
-        if self.kms_key:
-            properties |= {"s3.server-side-encryption": "aws:kms", "s3.sse-kms-key-id": self.kms_key}
-        elif self.sse_s3:
-            properties["s3.server-side-encryption"] = "AES256"
         return properties
 
     def environment(self) -> dict[str, str]:
-        """The AWS_* variables by which another process, such as a Spark JVM, reaches this lake; secrets."""
-        if not self.on_s3 or not self.credentials:
+        """The variables by which another process, such as a Spark JVM, reaches this lake: AWS_*, secrets among them.
+
+        And FSSPEC_S3, by which its Python workers encrypt and tag what they write as this one does.
+        """
+        if not self.on_s3:
             return {}
+        written = {"FSSPEC_S3": json.dumps({"s3_additional_kwargs": self._written})} if self._written else {}
+        if not self.credentials:
+            return written
         keys = self._keys()
         given = {
-            "AWS_ACCESS_KEY_ID": keys["key"],
-            "AWS_SECRET_ACCESS_KEY": keys["secret"],
-            "AWS_SESSION_TOKEN": keys["token"],
+            "AWS_ACCESS_KEY_ID": keys.get("key"),
+            "AWS_SECRET_ACCESS_KEY": keys.get("secret"),
+            "AWS_SESSION_TOKEN": keys.get("token"),
             "AWS_DEFAULT_REGION": self.credentials.region_name,  # botocore
             "AWS_REGION": self.credentials.region_name,  # the SDK for Java
             "AWS_ENDPOINT_URL_S3": self.credentials.aws_client_parameters.endpoint_url,
         }
-        return {name: value for name, value in given.items() if value}
+        return written | {name: value for name, value in given.items() if value}
 
     def check(self) -> None:
         """Raise a `PlaceError` that says in one sentence what is wrong, or return.
@@ -416,12 +441,15 @@ class Lake(Block):
         """Whether the catalog is AWS Glue."""
         return self.catalog is not None and self.catalog.get_secret_value() == "glue"
 
-    def _glue(self) -> dict[str, str]:
+    def _glue(self) -> dict[str, Any]:
         if not self.on_s3:
             raise Misconfigured(f"The lake {self.root} is in a folder: AWS Glue is a catalog of tables on S3")
-        given = {f"glue.{name}": value for name, value in zip(_ICEBERG_KEYS, self._keys().values(), strict=False)}
-        region = self.credentials.region_name if self.credentials else None
-        return {"type": "glue", **{name: value for name, value in {**given, "glue.region": region}.items() if value}}
+        given: dict[str, Any] = {"type": "glue"}
+        if access := sessions.access(self.credentials):
+            given["botocore_session"] = sessions.botocore_session(access)
+        if self.credentials and self.credentials.region_name:
+            given["glue.region"] = self.credentials.region_name
+        return given
 
     def _sql(self) -> dict[str, str]:
         return {"type": "sql", "uri": self._catalog().render_as_string(hide_password=False)}
@@ -444,19 +472,20 @@ class Lake(Block):
         return address
 
     def _keys(self) -> dict[str, str | None]:
-        """key, secret and token (in this order, as s3fs calls them) of the credentials.
+        """key, secret and token, in this order, for who cannot renew them; none where all find the pod's role.
 
-        Those of a role or a profile may end after an hour, in the middle of a long read: give such a role to
-        the pod and leave `credentials` empty.
+        Those of a role or a profile may end after an hour, and Spark's processes read no more then: give such a role to
+        the pod. What this process asks for by itself goes on, as `sessions` renews keys.
         """
-        given = self.credentials
-        if given is None:
+        access = sessions.access(self.credentials)
+        if access.keys() <= {"region"}:
             return {}
-        if given.aws_secret_access_key and not given.assume_role_arn:
-            secret = given.aws_secret_access_key.get_secret_value()
-            return {"key": given.aws_access_key_id, "secret": secret, "token": given.aws_session_token}
         with sayings("this lake"):
-            return _session_keys(given, int(time.monotonic() // 1800))
+            found = sessions.session(access).get_credentials()
+            if found is None:
+                raise NoCredentialsError
+            frozen = found.get_frozen_credentials()
+        return {"key": frozen.access_key, "secret": frozen.secret_key, "token": frozen.token}
 
 
 # payload_signing_enabled: the SHA-256 of each body is signed, also under TLS; a second checksum adds nothing to it
@@ -474,29 +503,18 @@ _ICEBERG_KEYS = ("access-key-id", "secret-access-key", "session-token")
 
 
 @lru_cache(maxsize=16)
-def _session_keys(credentials: AwsCredentials, half_hour: int) -> dict[str, str | None]:
-    """What a profile or an assumed role gives; asked for again each half hour, as it lasts for one hour."""
-    found = credentials.get_boto3_session().get_credentials()
-    if found is None:
-        raise NoCredentialsError
-    frozen = found.get_frozen_credentials()
-    return {"key": frozen.access_key, "secret": frozen.secret_key, "token": frozen.token}
-
-
-@lru_cache(maxsize=16)
-def _s3fs(options: str, pid: int) -> fsspec.AbstractFileSystem:
+def s3fs(options: str, pid: int) -> fsspec.AbstractFileSystem:
     """Made once, not once a thread as fsspec does: it takes 0.3 s and holds a pool of connections."""
-    return fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False, **json.loads(options))
+    given = json.loads(options)
+    session = sessions.aio_session(given.pop("access"))
+    return fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False, session=session, **given)
 
 
 @lru_cache(maxsize=16)
 def _boto3(options: str, pid: int) -> Any:  # noqa: ANN401
     given = json.loads(options)
-    client = boto3.session.Session().client(
+    client = sessions.session(given["access"]).client(
         "s3",
-        aws_access_key_id=given.get("key"),
-        aws_secret_access_key=given.get("secret"),
-        aws_session_token=given.get("token"),
         endpoint_url=given.get("endpoint_url"),
         config=Config(**given["config_kwargs"]),
         **given.get("client_kwargs", {}),
@@ -521,13 +539,10 @@ def _sign_the_checksum(request: "AWSRequest", **_: object) -> None:
 @lru_cache(maxsize=16)
 def _obstore(options: str, pid: int) -> S3Store:
     root, given, encryption = json.loads(options)
-    client = given.get("client_kwargs", {})
+    client, session = given.get("client_kwargs", {}), sessions.session(given["access"])
     config: dict[str, Any] = {
         "endpoint": given.get("endpoint_url"),
-        "region": client.get("region_name") or boto3.session.Session().region_name,
-        "access_key_id": given.get("key"),
-        "secret_access_key": given.get("secret"),
-        "token": given.get("token"),
+        "region": client.get("region_name") or session.region_name,
         "server_side_encryption": encryption.get("ServerSideEncryption"),
         "sse_kms_key_id": encryption.get("SSEKMSKeyId"),
         "checksum_algorithm": "SHA256",  # beside the signed hash: see `_sign_the_checksum`
@@ -536,7 +551,8 @@ def _obstore(options: str, pid: int) -> S3Store:
         root.removeprefix("s3://").partition("/")[0],
         config=cast(Any, {name: value for name, value in config.items() if value}),
         client_options={"allow_http": True, "allow_invalid_certificates": client.get("verify") is False},
-        credential_provider=None if given.get("key") else Boto3CredentialProvider(boto3.session.Session()),
+        # botocore gives keys that last for ten minutes more
+        credential_provider=Boto3CredentialProvider(session, ttl=timedelta(minutes=5)),
     )
 
 
@@ -585,6 +601,8 @@ def sayings(what: str) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotThere(f"{what} is not there") from error
     except PermissionError as error:
+        if isinstance(cause := error.__cause__, ClientError) and cause.operation_name.startswith("AssumeRole"):
+            raise AccessDenied(f"AWS gives no keys for {what}: {cause}") from error
         raise AccessDenied(f"{what} may not be read or written with these credentials") from error
     except ClientError as error:  # of STS: s3fs has translated those of S3
         raise AccessDenied(f"AWS gives no keys for {what}: {error}") from error

@@ -19,6 +19,7 @@ from datetime import timedelta
 
 from flows.mappings.cclf import TO_CLAIM, TO_CLAIM_LINE, TO_DIAGNOSIS, TO_PATIENT
 from flows.mappings.cclf_layouts import FILES
+from spark.privacy import Keep
 from spark.readers import Csv, Fixed
 from spark.schemas import Claim, ClaimLine, Diagnosis, Patient
 from tasks.cadence import Cadence
@@ -30,6 +31,15 @@ from tasks.source import Contents, Dataset, Delivery, Drop, Source
 from tasks.transfer import transfer
 from tasks.transform import transform
 from tasks.unwrap import unwrap
+
+BY_AGREEMENT = Keep(why="claims of its own beneficiaries, for an ACO's operations: 42 CFR 425.704, agreed by 425.710")
+IDENTIFIERS = (
+    *("bene_mbi_id", "bene_1st_name", "bene_midl_name", "bene_last_name", "bene_dob", "bene_death_dt"),
+    *("bene_line_1_adr", "bene_line_2_adr", "geo_zip_plc_name", "bene_fips_cnty_cd", "bene_zip_cd", "geo_zip5_cd"),
+    *("geo_zip4_cd", "cur_clm_uniq_id", "clm_cntl_num", "clm_org_cntl_num", "clm_line_rx_srvc_rfrnc_num"),
+    *("clm_from_dt", "clm_thru_dt", "clm_line_from_dt", "clm_line_thru_dt", "clm_efctv_dt"),
+)
+"""Columns that say who somebody is, wherever they are; of those that no mapping reads nothing is said."""
 
 
 def named(number: str) -> str:
@@ -51,7 +61,12 @@ CCLF = Source(
     ),
     datasets={
         "summary_statistics": Dataset(members=named("0"), reader=Csv(delimiter="|")),
-        **{name: Dataset(members=named(n), reader=Fixed(layouts=eras)) for n, (name, eras) in FILES.items()},
+        **{
+            name: Dataset(
+                members=named(n), reader=Fixed(layouts=eras), privacy=dict.fromkeys(IDENTIFIERS, BY_AGREEMENT)
+            )
+            for n, (name, eras) in FILES.items()
+        },
     },
     contents=Contents(
         dataset="summary_statistics",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col, count, lit
 
+from spark.profiling.findings import Finding
 from spark.schemas import Schema
 from spark.session import readable
 from spark.transform import Transformed
@@ -117,6 +118,18 @@ def failures(
     the last full drop before it, None where there is none or this is no full one.
     """
     return tuple(_failures(done, schema, checks, slice_, before, refers or {}))
+
+
+def unexpected(broken: Sequence[Finding], dataset: str, look: str) -> tuple[Failure, ...]:
+    """Expectations of a dataset that are broken, as checks that failed; `look` says where its rows are."""
+    return tuple(
+        Failure(
+            check="expected",
+            found=f"{dataset} {finding}",
+            look=f"{look}{f': {finding.column}' if finding.column else ''}",
+        )
+        for finding in broken
+    )
 
 
 def _failures(

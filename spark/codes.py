@@ -121,8 +121,8 @@ def zip_code(column: str, country: str | None = None) -> Expression:
     """A postal code: `12345` or `12345-6789` in the United States.
 
     Read with the hyphen or without; leading zeros that a spreadsheet lost are restored, and `-0000`, a filler, is left
-    out. `country` is an expression: where it is neither null nor the United States, the code stays as it is, in upper
-    case. USPS, Publication 28.
+    out. `021**`, which `spark.privacy.Zip3` leaves, stays. `country` is an expression: where it is neither null nor the
+    United States, the code stays as it is, in upper case. USPS, Publication 28.
     """
     value = text(column)
     digits = f"replace({value}, '-', '')"
@@ -131,7 +131,8 @@ def zip_code(column: str, country: str | None = None) -> Expression:
     american = (
         f"CASE WHEN {matches(value, '[0-9]{3,5}-?')} THEN nullif({five}, '00000')"
         f" WHEN {matches(value, '[0-9]{3,5}-[0-9]{4}|[0-9]{7,9}')} AND {nine} NOT LIKE '00000%'"
-        f" THEN concat(left({nine}, 5), coalesce(concat('-', nullif(right({nine}, 4), '0000')), '')) END"
+        f" THEN concat(left({nine}, 5), coalesce(concat('-', nullif(right({nine}, 4), '0000')), ''))"
+        f" WHEN {matches(value, '[0-9]{3}[*]{2}')} THEN {value} END"
     )
     if country is None:
         return Expression(american, value)
@@ -149,11 +150,11 @@ def state(column: str, numbers: Literal["fips", "ssa"] | None = None) -> Express
     """
     value = text(column)
     letters = f"regexp_replace(upper({value}), '[ .]+', '')"
-    meanings = {name.upper().replace(" ", ""): code for code, _, _, name in _STATES}
+    meanings = {name.upper().replace(" ", ""): code for code, _, _, name in STATES}
     meanings |= {"VIRGINISLANDS": "VI", "WASHINGTONDC": "DC", "NORTHERNMARIANAS": "MP"}
-    known = f"CASE WHEN {letters} IN ({', '.join(quoted(s[0]) for s in _STATES)}) THEN {letters}"
+    known = f"CASE WHEN {letters} IN ({', '.join(quoted(s[0]) for s in STATES)}) THEN {letters}"
     if numbers:
-        number = {s[at]: s[0] for at in [1 if numbers == "fips" else 2] for s in _STATES if s[at] != "-"}
+        number = {s[at]: s[0] for at in [1 if numbers == "fips" else 2] for s in STATES if s[at] != "-"}
         two = f"lpad({value}, 2, '0')"
         known += f" WHEN {matches(value, '[0-9]{1,2}')} THEN {_meaning(two, number)}"
     return Expression(f"{known} ELSE {_meaning(letters, meanings)} END", value)
@@ -214,7 +215,7 @@ def _meaning(key: str, meanings: dict[str, str]) -> str:
     return f"try_element_at(map({entries}), {key})"
 
 
-_STATES = [
+STATES = [
     tuple(line.split(maxsplit=3))
     for line in """\
 AL 01 01 Alabama

@@ -10,11 +10,13 @@ from typing import BinaryIO, NamedTuple, TypeVar, cast
 import fsspec
 import pyarrow as pa
 import zstandard
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from spark.errors import CountMismatch, DataError, Unreadable
 from spark.names import normalise
 from spark.parts import PART, DataFile, Part, Piece, Rejected, StagedFile, Step
+from spark.profiling.profiler import Profiler
+from spark.profiling.profiles import DatasetProfile
 from spark.readers.base import SPECIAL, FileReader, Reader, cuts, is_structured
 from spark.writer import ParquetWriter
 
@@ -41,7 +43,7 @@ LEAST = 2
 class Converted(BaseModel, frozen=True):
     """What a conversion made, and its counts: records = rows + rejected.
 
-    `nulls` is per column under its name in the lake; `reasons` counts the rejected by reason.
+    `nulls` is per column under its name in the lake; `reasons` counts the rejected by reason. `profile` holds values.
     """
 
     files: tuple[DataFile, ...] = ()
@@ -50,6 +52,7 @@ class Converted(BaseModel, frozen=True):
     rows: int = 0
     reasons: dict[str, int] = {}
     nulls: dict[str, int] = {}
+    profile: DatasetProfile = Field(default=DatasetProfile(), repr=False)
 
     @property
     def rejected(self) -> int:
@@ -64,6 +67,7 @@ class Converted(BaseModel, frozen=True):
             rows=self.rows + other.rows,
             reasons=dict(Counter(self.reasons) + Counter(other.reasons)),
             nulls={k: self.nulls.get(k, 0) + other.nulls.get(k, 0) for k in {**self.nulls, **other.nulls}},
+            profile=self.profile + other.profile,
         )
 
 
@@ -113,7 +117,8 @@ def _fields(schema: pa.Schema) -> pa.Schema:
 class Target(BaseModel, frozen=True):
     """Whose records are converted and where they go: `rows` and `rejects` are folders, URLs or paths of the `fs` given.
 
-    `columns` are the file's own names, where its format can be cut.
+    `columns` are the file's own names, where its format can be cut. Of its records one in `one_in` is sampled for the
+    profile.
     """
 
     drop: str
@@ -121,6 +126,7 @@ class Target(BaseModel, frozen=True):
     columns: tuple[str, ...]
     rows: str
     rejects: str
+    one_in: int = 1
 
 
 def parse(pieces: Iterable[Piece], reader: Reader, file: str) -> Iterator[tuple[pa.Table, list[Rejected]]]:
@@ -148,10 +154,14 @@ def _written(
     to: Target,
     fs: fsspec.AbstractFileSystem | None,
 ) -> Converted:
-    """Write rows, under the lake's names, and rejected records, and count them."""
+    """Write rows, under the lake's names, and rejected records, count and profile them."""
     done = 0
     reasons, nulls = Counter[str](), Counter[str]()
-    with ParquetWriter(to.rows, schema, fs) as rows, ParquetWriter(to.rejects, REJECTED, fs) as rejects:
+    profiler = Profiler(schema, to.file, one_in=to.one_in, written=True)
+    with (
+        ParquetWriter(to.rows, schema, fs, seen=profiler.add) as rows,
+        ParquetWriter(to.rejects, REJECTED, fs) as rejects,
+    ):
         for table, rejected in parsed:
             done += table.num_rows
             reasons.update(r.reason for r in rejected)
@@ -166,6 +176,7 @@ def _written(
             rows=done,
             reasons=dict(reasons),
             nulls=dict(nulls),
+            profile=profiler.close(rows.footers),
         )
 
 

@@ -12,13 +12,17 @@ DataError
 ├── Mislisted            files in a wrapping are not as the list among them says
 ├── Drifted              columns that the source's policy on drift does not take
 ├── MissingColumns       a mapping names a column that the file does not have
+├── Misdeclared          an expression or a decision of the source that does not fit its data
+├── Undecided            columns that say who somebody is, and nobody has decided what becomes of them
 ├── ChecksFailed         a transformed drop that is not as its checks say; it is kept as a candidate
 ├── SchemaChanged        a common schema's columns or key do not fit its table
 ├── TooManyRejected      more records rejected than the source allows
 ├── UnexpectedMember     a file in a drop that the source's declaration does not know
 ├── NothingBefore        there is no earlier publish to go back to
 ├── Remaining            something of a purged source is left in the lake
+├── Withheld             an error that is not ours, of a source that may hold people's data: without its words
 ├── NoExecutors          the run's pod was not given what Spark's executors need
+├── SparkEnded           Spark's process was killed, or died (retryable)
 └── TableMoved           somebody else committed to the table first (retryable)
 """
 
@@ -29,7 +33,7 @@ class DataError(Exception):
     """Something is wrong with data. `what` names file, wrapping, member or table; `todo` says what to do."""
 
     todo: ClassVar[str] = "Look at the file"
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
     def __init__(self, what: str) -> None:
         super().__init__(what)
@@ -111,6 +115,21 @@ class MissingColumns(DataError):
     todo = "Compare the file's header with the source's mapping"
 
 
+class Misdeclared(DataError):
+    """An expression of a mapping, or a decision on a column, that does not fit the data."""
+
+    todo = "Correct it in the source's file"
+
+
+class Undecided(DataError):
+    """Columns that a mapping reads say who somebody is, and nobody has decided what becomes of them."""
+
+    todo = (
+        "Nothing was published. Say for each what becomes of it: Dataset(privacy={column: Keep(why=…), Drop(), Hash(…),"
+        " Year(), Zip3() or Age()}), as docs/compliance.md explains"
+    )
+
+
 class ChecksFailed(DataError):
     """A transformed drop is not as its checks say."""
 
@@ -153,11 +172,28 @@ class Remaining(DataError):
     )
 
 
+class SparkEnded(DataError):
+    """Spark's process was killed, or died: it says nothing about the data."""
+
+    todo = "Run it again; if it happens again its memory is too small, so give the deployment the next size"
+    retryable = True
+
+
 class TableMoved(DataError):
     """Somebody else committed to the table first."""
 
     todo = "The run computes it again by itself"
     retryable = True
+
+
+class Withheld(DataError):
+    """An error of somebody else's code about a source that may hold people's data. `what` says where it was raised."""
+
+    todo = "Its own words may quote data and are kept nowhere: do the stage by hand where these data may be seen"
+
+    def __init__(self, what: str, *, retryable: bool = False) -> None:
+        super().__init__(what)
+        self.retryable = retryable
 
 
 class NoExecutors(DataError):

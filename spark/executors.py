@@ -18,6 +18,9 @@ HERE = Path(__file__).resolve().parents[1] / "deployments" / "kubernetes"  # the
 OWN = Path("/etc/inlet/executor.yaml")
 """The environment's own template, from its ConfigMap."""
 
+AUTHENTICATES = Path("/run/secrets/spark/secret")
+"""By what driver and executors know each other and agree on keys for what passes between them, from a Secret."""
+
 DRIVER_PORT, BLOCKS_PORT = 7078, 7079
 """Where executors reach the driver, and each other for blocks: what network policies let through."""
 
@@ -74,6 +77,8 @@ def settings(lake: Mapping[str, str], environment: Mapping[str, str] = os.enviro
         "spark.dynamicAllocation.minExecutors": "0",
         "spark.dynamicAllocation.maxExecutors": str(pods),
         "spark.dynamicAllocation.executorIdleTimeout": "60s",
+        # an executor that starts when its driver has just ended without notice would look for it for six minutes
+        "spark.rpc.io.connectionCreationTimeout": "10s",
         # one that is evicted hands its blocks to others first; what is lost all the same is worked out again
         "spark.decommission.enabled": "true",
         "spark.storage.decommission.enabled": "true",
@@ -82,6 +87,8 @@ def settings(lake: Mapping[str, str], environment: Mapping[str, str] = os.enviro
         "spark.excludeOnFailure.enabled": "false",
         "spark.task.maxFailures": "8",
     }
+    if AUTHENTICATES.exists():  # else Spark makes one up and writes it into its executors' pods
+        found["spark.authenticate.secret.file"] = str(AUTHENTICATES)
     return found | {f"spark.executorEnv.{name}": value for name, value in lake.items() if name not in SECRET}
 
 

@@ -1,6 +1,5 @@
 """Raw rows as rows of a common schema, in Spark, in partitions that have a range of the key each."""
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
@@ -9,11 +8,12 @@ import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Observation, SparkSession
-from pyspark.sql.functions import col, count, count_if, expr, lit, when
+from pyspark.sql.functions import broadcast, col, count, count_if, expr, lit, when
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from spark.errors import MissingColumns
-from spark.mapping import Expression, Mapping
+from spark.errors import Misdeclared, MissingColumns
+from spark.mapping import Expression, Mapping, words
+from spark.privacy import Decision, Hash, Privacy, decided, halves
 from spark.schemas import Column, Schema
 from spark.session import readable
 
@@ -29,12 +29,15 @@ _NOTHING = Expression("NULL", "NULL")
 
 
 class Input(NamedTuple):
-    """A dataset of a drop: its raw data files, their columns, the number of the drop's rows in them, its mapping."""
+    """A dataset of a drop: its raw data files, their columns, the number of the drop's rows in them, its mapping, and
+    what of its columns the mapping may see.
+    """
 
     files: Sequence[str]
     raw: pa.Schema
     rows: int
     mapping: Mapping
+    privacy: Privacy = Privacy()
 
 
 class Seen(NamedTuple):
@@ -58,19 +61,20 @@ class Mapped:
         self._mapping, self._schema, self._source = given.mapping, schema, source
         columns = self._mapping.columns
         if unknown := columns.keys() - {c.name for c in schema.columns}:
-            raise ValueError(f"{source}: the mapping names {', '.join(sorted(unknown))}, which {schema} does not have")
+            raise Misdeclared(f"{source}: the mapping names {', '.join(sorted(unknown))}, which {schema} does not have")
         self._by = {name: e if isinstance(e, Expression) else Expression(e, e) for name, e in columns.items()}
         self._may_lose = {c.name for c in schema.columns if c.name in self._by and _may_lose(c, self._by[c.name])}
-        self._used = _words(*(e.sql for e in self._by.values()))
+        self._used = words(*(e.sql for e in self._by.values()))
         view = spark.read.schema(from_arrow_schema(given.raw)).parquet(*map(readable, given.files))
         if drop is not None:
             view = view.where(col("_drop") == drop)
+        # where rows are counted Spark does not see for itself which columns nobody reads
+        named = self._mapping.reads | {"_drop", "_file", "_record"}
+        read = view.select(*(f"`{name}`" for name in view.columns if name.lower() in named))
+        self._view = _as_decided(spark, read, given.privacy)
         for name in self._mapping.optional:
             if name.lower() not in given.raw.names:
-                view = view.withColumn(name, lit(None).cast("string"))
-        # where rows are counted Spark does not see for itself which columns nobody reads
-        named = self._used | _words(*(sql for _, sql in self._parts())) | {"_drop", "_file", "_record"}
-        self._view = view.select(*(f"`{name}`" for name in view.columns if name.lower() in named))
+                self._view = self._view.withColumn(name, lit(None).cast("string"))
         self._counted = self._mapping.each is not None or self._mapping.where != "true"
         self._counts = Observation()
         self.later_wins = self._mapping.later == "wins"
@@ -81,7 +85,7 @@ class Mapped:
         with the same number wins; `_reason` and `_raw`, null but in held rows; and `_lost`, null but where a value is:
         how lost values begin, in the order of the schema's columns.
 
-        Raises `MissingColumns` where an expression names a column that there is not, `ValueError` where it is wrong
+        Raises `MissingColumns` where an expression names a column that there is not, `Misdeclared` where it is wrong
         otherwise.
         """
         try:
@@ -180,7 +184,7 @@ class Mapped:
                 yield column.name, self._by[column.name].given
                 yield column.name, self._cast(column)
 
-    def _explained(self, error: AnalysisException) -> MissingColumns | ValueError:
+    def _explained(self, error: AnalysisException) -> MissingColumns | Misdeclared:
         """The error by the name of the expression that is wrong: each is tried alone."""
         what = "its mapping"
         for name, sql in self._parts():
@@ -191,7 +195,29 @@ class Mapped:
                 break
         said = f"{self._source} to {self._schema}, {what}: {str(error).strip().splitlines()[0]}"
         missing = (error.getCondition() or "").startswith("UNRESOLVED_COLUMN")
-        return MissingColumns(said) if missing else ValueError(f"{said}. Correct this expression of the mapping")
+        return MissingColumns(said) if missing else Misdeclared(said)
+
+
+def _as_decided(spark: SparkSession, view: DataFrame, privacy: Privacy) -> DataFrame:
+    """The columns as the mapping may see them. A key is a row beside all others, not part of the plan."""
+    changed = {name: found for name in view.columns if (found := privacy.changes(name))}
+    keys = sorted({decision.key for decision in changed.values() if isinstance(decision, Hash)})
+    types = dict(view.dtypes)
+    for place, key in enumerate(keys):
+        row = spark.sparkContext.parallelize([halves(privacy.keys[key])], 1)
+        beside = spark.createDataFrame(row, "inner binary, outer binary").selectExpr(f"struct(*) AS _key_{place}")
+        view = view.crossJoin(broadcast(beside))
+    return view.selectExpr(
+        *(
+            f"{_seen(changed[name], name, types[name], privacy, keys)} AS `{name}`" if name in changed else f"`{name}`"
+            for name in types
+        )
+    )
+
+
+def _seen(decision: Decision, name: str, type_: str, privacy: Privacy, keys: Sequence[str]) -> str:
+    key = f"_key_{keys.index(decision.key)}" if isinstance(decision, Hash) else ""
+    return decided(decision, name, type_, privacy.as_of, key)
 
 
 def ranged(inputs: Sequence[Mapped], rows: int, schema: Schema, parallelism: int) -> DataFrame:
@@ -243,8 +269,3 @@ def _range(key: SparkColumn, bounds: Sequence[Any], first: int = 0) -> SparkColu
 def _may_lose(column: Column, by: Expression) -> bool:
     """Whether a value that was given may come to nothing: not where text becomes text that may be any."""
     return by.sql != by.given or column.type not in ("string", "array<string>") or column.condition is not None
-
-
-def _words(*expressions: str) -> set[str]:
-    """The words in expressions, in lower case: Spark finds a column however its name is spelt."""
-    return set(re.findall(r"\w+", " ".join(expressions).lower()))

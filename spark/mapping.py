@@ -1,5 +1,6 @@
 """How a source's columns become a common schema's: one Spark SQL expression per column, over names in the lake."""
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel
@@ -68,6 +69,7 @@ __all__ = [
     "state",
     "text",
     "unless",
+    "words",
     "zip_code",
 ]
 
@@ -92,3 +94,21 @@ class Mapping(BaseModel, frozen=True):
     deleted: str = "false"
     later: Literal["contradicts", "wins"] = "contradicts"
     optional: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The words in its expressions, in lower case, among which are all columns that it reads.
+
+        Spark finds a column however its name is spelt.
+        """
+        by = (expression for column in self.columns.values() for expression in _sql(column))
+        return words(*by, self.where, self.deleted, self.each or "")
+
+
+def words(*expressions: str) -> frozenset[str]:
+    """The words in expressions, in lower case."""
+    return frozenset(re.findall(r"\w+", " ".join(expressions).lower()))
+
+
+def _sql(column: str | Expression) -> tuple[str, ...]:
+    return (column,) if isinstance(column, str) else (column.sql, column.given)

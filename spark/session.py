@@ -6,37 +6,38 @@ classes` makes that, in a minute or two; an image has it made when it is built.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import TimeoutExpired
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
 from pyspark import SparkContext
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from spark import executors
+from spark.errors import SparkEnded
 
-_LOG4J = """\
-rootLogger.level = error
-rootLogger.appenderRef.stderr.ref = stderr
-appender.stderr.type = Console
-appender.stderr.name = stderr
-appender.stderr.target = SYSTEM_ERR
-appender.stderr.layout.type = PatternLayout
-appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
-logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
-logger.gateway.level = error
+LOG4J = Path(__file__).with_name("log4j2.properties")
+"""What JVMs write to their standard error; in the image, and so in every pod of it, it is at the same place."""
+
+SMALL = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=192m"
+"""Java options that save the JVM's compiler and collector, 31 to 16 CPU seconds of a first transform of 20,000 rows.
+
+With this compiler alone the JVM keeps 48 MB of code, and soon would throw some away and compile it once more.
 """
-
-SMALL = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""Java options that save the JVM's compiler and collector, 31 to 16 CPU seconds of a first transform of 20,000 rows."""
 
 _EMPTY = "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"
 
 _BUILD = Path(__file__).parent.parent / "build"
 _starting = Lock()
+
+for _name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):  # they repeat errors, and with these values
+    PySparkLogger.getLogger(_name).addFilter(lambda _: False)
 
 _SECRETS = ("fs.s3a.access.key", "fs.s3a.secret.key", "fs.s3a.session.token")
 _SECRETS_OLD = tuple(f"fs.{s}.aws{k}" for s in ("s3", "s3n") for k in ("AccessKeyId", "SecretAccessKey"))
@@ -67,6 +68,8 @@ def session(environment: Mapping[str, str] | None = None, *, large: bool = False
     `NoExecutors` where the pod was not given what they need.
     """
     with _starting:
+        if ended() is not None:
+            _forget()
         running = SparkSession.getActiveSession()
         on_pods = large and "INLET_SPARK_MASTER" not in os.environ and executors.wanted()
         if running and on_pods and not str(running.sparkContext.master).startswith("k8s:"):
@@ -75,16 +78,62 @@ def session(environment: Mapping[str, str] | None = None, *, large: bool = False
         return running or _started(environment or {}, on_pods)
 
 
+def ended() -> int | None:
+    """The exit code of this process's JVM, where there was one and it is no more; -9 if it was killed."""
+    process = getattr(SparkContext._gateway, "proc", None)
+    code: int | None = process.poll() if process else None
+    return code
+
+
+@contextmanager
+def not_ended() -> Iterator[None]:
+    """Let an error that came of the JVM's end say so: whatever it says itself, the data are not the cause.
+
+    Raises `SparkEnded`. The next `session` is a new one.
+    """
+    try:
+        yield
+    except Exception as error:
+        if (code := _waited()) is None:
+            raise
+        if (ends := _interrupted(error)) is not None:
+            raise ends from None  # the signal that ends the run went to both, and py4j made a failed call of it
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        raise SparkEnded(f"Spark's process {how}") from error
+
+
+def _interrupted(error: BaseException | None) -> BaseException | None:
+    """What ends the process, where an error came of that."""
+    while error is not None and isinstance(error, Exception):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _waited() -> int | None:
+    """As `ended`, of a JVM that may be on its way out: calls fail before it has ended."""
+    context, gateway = SparkContext._active_spark_context, SparkContext._gateway
+    if context is None or gateway is None:
+        return None
+    with suppress(Exception):  # it answers no more
+        if not context._jsc.sc().isStopped():
+            return None
+    with suppress(TimeoutExpired):
+        gateway.proc.wait(30)
+    return ended()
+
+
+def _forget() -> None:
+    """Take a session whose JVM is gone for none: pyspark would go on to ask it."""
+    SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+    SparkSession._instantiatedSession = None
+
+
 def _started(environment: Mapping[str, str], on_pods: bool) -> SparkSession:
     there = executors.settings(environment) if on_pods else {}
     os.environ.update(environment)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", os.environ.get("INLET_POD_IP", "127.0.0.1"))
-    home = Path(os.environ.get("INLET_SCRATCH", "build"))
-    home.mkdir(parents=True, exist_ok=True)
-    log4j = home / "log4j2.properties"
-    log4j.write_text(_LOG4J)
-    java = os.environ.get("INLET_JAVA_OPTIONS", "")
+    java, log4j = os.environ.get("INLET_JAVA_OPTIONS", ""), f"-Dlog4j2.configurationFile={LOG4J.as_uri()}"
     if archive().exists():
         java = f"-XX:SharedArchiveFile={archive().resolve()} {java}"
     builder = (
@@ -104,7 +153,8 @@ def _started(environment: Mapping[str, str], on_pods: bool) -> SparkSession:
         .config("spark.authenticate", "true")
         .config("spark.network.crypto.enabled", "true")
         .config("spark.io.encryption.enabled", "true")
-        .config("spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile={log4j.resolve().as_uri()} {java}")
+        .config("spark.driver.extraJavaOptions", f"{log4j} {java}")
+        .config("spark.executor.extraJavaOptions", log4j)
     )
     for name, value in {**_s3a(), **there}.items():
         builder = builder.config(name, value)

@@ -30,7 +30,7 @@ from pyiceberg.table import ALWAYS_TRUE, FileScanTask, Table, TableProperties, T
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import AssertRefSnapshotId, RemoveSnapshotRefUpdate, SetSnapshotRefUpdate
 from pyiceberg.types import PrimitiveType
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from spark.errors import TableMoved
 from spark.parts import PART, DataFile
@@ -73,6 +73,15 @@ class Said(NamedTuple):
     snapshot: int
     sequence: int
     summary: Mapping[str, str]
+
+
+_again = retry(
+    retry=retry_if_exception_type(CommitFailedException),
+    stop=stop_after_delay(300),  # with eight writers on one table, some lost ten times in a row
+    wait=wait_random_exponential(max=5),
+    reraise=True,
+)
+"""Makes a commit that lost a race to another writer be made again, on what that one left."""
 
 
 class Tables:
@@ -183,12 +192,7 @@ class Tables:
             DataFile(url=t.file.file_path, rows=t.file.record_count, bytes=t.file.file_size_in_bytes) for t in tasks
         ]
 
-    @retry(
-        retry=retry_if_exception_type(CommitFailedException),
-        stop=stop_after_attempt(10),
-        wait=wait_random_exponential(max=2),
-        reraise=True,
-    )
+    @_again
     def replace(
         self,
         name: str,
@@ -223,12 +227,7 @@ class Tables:
             marks = {f"{_MARK}{kind}.{key}": json.dumps(said, sort_keys=True) for kind, key, said in [mark, *also]}
             change.set_properties(marks)
 
-    @retry(
-        retry=retry_if_exception_type(CommitFailedException),
-        stop=stop_after_attempt(10),
-        wait=wait_random_exponential(max=2),
-        reraise=True,
-    )
+    @_again
     def exchange(
         self,
         name: str,

@@ -4,7 +4,6 @@ Everything that a drop says on a subject goes through one shuffle, so that two d
 key are seen.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -25,9 +24,10 @@ from pyspark.errors import (
 from pyspark.sql import SparkSession
 
 from spark.alike import alike
-from spark.errors import CountMismatch
+from spark.errors import CountMismatch, Misdeclared
 from spark.mapped import Input, Mapped, ranged
 from spark.parts import DataFile
+from spark.profiling.shown import masked
 from spark.schemas import Schema
 from spark.writer import SORTED, ParquetWriter
 
@@ -65,7 +65,6 @@ _OF_A_VALUE = (
     NumberFormatException,
     SparkRuntimeException,
 )
-_MASKS = {"L": "a", "M": "a", "N": "9", "Z": " ", "C": " "}
 
 
 class Transformed(BaseModel, frozen=True):
@@ -141,7 +140,7 @@ def transform(
     stays, a deletion without it before all; of these the first by file and record, or the last where `Mapping.later`
     says so.
 
-    Raises `MissingColumns` where an expression names a column that the files do not have, `ValueError` where it is
+    Raises `MissingColumns` where an expression names a column that the files do not have, `Misdeclared` where it is
     wrong otherwise, and `CountMismatch` where a row is lost, or counted twice, on the way.
     """
     rows = sum(given.rows for given in inputs)
@@ -153,9 +152,9 @@ def transform(
         try:
             results = sorted_.mapInArrow(write, f"{RESULT} string").collect()  # only files in this answer count
         except _OF_A_VALUE as error:
-            raise ValueError(  # Spark's own words quote the value
-                f"{source} to {schema}: an expression of the mapping fails on a value ({error.getCondition()}). Let it"
-                " give null instead, as try_cast and the functions of spark.mapping do"
+            raise Misdeclared(  # Spark's own words quote the value
+                f"{source} to {schema}: an expression of the mapping fails on a value ({error.getCondition()}), where"
+                " it should give null, as try_cast and the functions of spark.mapping do"
             ) from None
         done = sum((Transformed.model_validate_json(row[RESULT]) for row in results), Transformed())
         raw, made, skipped = map(sum, zip(*(given.seen() for given in mapped), strict=True))
@@ -268,11 +267,6 @@ def _lost(begins: pa.ChunkedArray, names: Sequence[str]) -> tuple[Counter[str], 
     for place, name in enumerate(names if len(values) else ()):
         of = values.take(np.arange(place, len(values), len(names))).drop_null()
         lost[name] = len(of)
-        some = dict.fromkeys(_masked(text) for text in pc.unique(of.slice(0, 100)).to_pylist())
+        some = dict.fromkeys(masked(text) for text in pc.unique(of.slice(0, 100)).to_pylist())
         examples[name] = tuple(some)[:MASKED]
     return +lost, {name: some for name, some in examples.items() if some}
-
-
-def _masked(text: str) -> str:
-    """A text's shape: letters of any script as a, digits as 9, and no other characters than can be seen."""
-    return "".join(_MASKS.get(unicodedata.category(character)[0], character) for character in text)

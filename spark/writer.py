@@ -1,7 +1,7 @@
 """The one way Parquet is written: by Arrow, in the process that holds the rows, straight into the lake."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -34,7 +34,8 @@ class ParquetWriter:
     `folder` is a URL that fsspec opens, credentials coming from the environment, or a path of `fs`. File names are
     unique, so that attempts and runs never write over each other; only files in `close()`'s answer count. Leaving the
     context by an error leaves no readable file behind but the finished ones, which nobody lists. A row group takes
-    about `row_group` bytes in memory, `ROW_GROUP` where it is None.
+    about `row_group` bytes in memory, `ROW_GROUP` where it is None. `seen` is shown the rows that are written at once,
+    each once; `footers` are those of finished files.
     """
 
     def __init__(
@@ -43,11 +44,14 @@ class ParquetWriter:
         schema: pa.Schema,
         fs: fsspec.AbstractFileSystem | None = None,
         row_group: int | None = None,
+        seen: Callable[[pa.Table], None] | None = None,
     ) -> None:
         self._fs, path = (fs, folder) if fs else fsspec.core.url_to_fs(folder)
         self._folder = path.rstrip("/")
         self._schema = schema
         self._row_group = row_group or ROW_GROUP
+        self._seen = seen
+        self.footers: list[pq.FileMetaData] = []
         self._pending: list[pa.Table] = []
         self._pending_bytes = 0
         self._file_bytes = 0
@@ -78,7 +82,10 @@ class ParquetWriter:
             if self._open is None:
                 self._open = self._begin()
             groups = max(1, self._pending_bytes // self._row_group)
-            self._open[1].write_table(pa.concat_tables(self._pending), row_group_size=-(-rows // groups))
+            table = pa.concat_tables(self._pending)
+            if self._seen:
+                self._seen(table)
+            self._open[1].write_table(table, row_group_size=-(-rows // groups))
             self._rows += rows
             self._file_bytes += self._pending_bytes
         self._pending, self._pending_bytes = [], 0
@@ -95,6 +102,7 @@ class ParquetWriter:
             write_page_index=True,
             write_page_checksum=True,
             store_schema=True,
+            metadata_collector=self.footers,
         )
         return path, writer, stream
 

@@ -140,15 +140,32 @@ def profile(
 
 @app.command()
 def new(
-    sample: str,
-    name: Annotated[str | None, typer.Option(help="The source's slug; else from the file's name.")] = None,
-    flows: Annotated[Path, typer.Option(help="The folder that the flow's file is written to.")] = Path("flows"),
+    sample: Annotated[str, typer.Argument(help="A file, a folder, a URL, or a block's location: sftp-server/nppes.")],
+    name: Annotated[str | None, typer.Option(help="The source's slug; else from the sample's name.")] = None,
+    root: Annotated[Path, typer.Option(help="Where flows, tests and prefect.yaml are.")] = Path(),
+    fmt: Format = None,
+    option: Options = None,
+    layout: Annotated[list[str] | None, typer.Option(help="A layout of fixed width, as -o layout=FILE.")] = None,
+    key: Key = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, and print what would be written.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draft a source from a sample of its files: a flow that runs as written, and its entry for prefect.yaml."""
+    """Draft a source from a sample: a flow that runs as written, its deployments, and a test on made-up rows.
+
+    INLET_PASSPHRASE is as for unwrap. Nothing that is there is written over.
+    """
+    from tasks.local import keyring, known_passwords
+    from tasks.new import Options as Known
     from tasks.new import draft
 
-    _show(draft(sample, name, flows).model_dump(mode="json"), as_json)
+    options = (*(option or ()), *(f"layout={file}" for file in layout or ()))
+    with keyring(key) as decrypt:
+        done = draft(sample, name, root, Known(fmt, options, decrypt, known_passwords()), dry=dry_run)
+    said = done.model_dump(mode="json")
+    if dry_run and not as_json:
+        for path, content in done.files.items():
+            _console().print(f"--- {path}\n{content}", soft_wrap=True)
+    _show(said if as_json else {**said, "files": list(done.files)}, as_json)
 
 
 @app.command(rich_help_panel=_LAKE)
@@ -199,6 +216,21 @@ def show_decisions(source: Slug, lake: Root = None, as_json: AsJson = False) -> 
         for d in made
     ]
     _show({"decisions": rows}, as_json)
+
+
+@app.command(rich_help_panel=_LAKE)
+def expect(
+    source: Slug,
+    drop: Annotated[str, typer.Argument(metavar="DROP", help="The key of a drop that is known to be good.")],
+    dataset: Annotated[str | None, typer.Argument(help="One dataset; else each that the drop has.")] = None,
+    lake: Root = None,
+) -> None:
+    """Draft from a good drop what the next ones should be like: code for `Dataset(expect=…)` in the source's file."""
+    from tasks.expect import drafted
+    from tasks.operate import known
+
+    for name, code in drafted(known(source), _lake(lake), drop, dataset):
+        _console().print(f"# {name}, drafted from {drop}\nexpect={code},", soft_wrap=True)
 
 
 @app.command(rich_help_panel=_LAKE)

@@ -25,13 +25,14 @@ from spark.convert import (
     total,
 )
 from spark.drift import Column, Drift, Layout, drift, kept, layout, united
-from spark.errors import Drifted, Miscounted, Mislisted, TooManyRejected
+from spark.errors import DataError, Drifted, Miscounted, Mislisted, TooManyRejected
 from spark.frozen import frozen
 from spark.parts import Part, StagedFile
+from spark.profiling.profiler import one_in
 from spark.readers import FileReader, Fixed, Reader
-from spark.session import session
+from spark.session import not_ended, session
 from spark.tables import Mark
-from tasks import contents, decisions, index, metrics
+from tasks import contents, decisions, index, metrics, profiles
 from tasks.cores import SPARK_FROM, cores
 from tasks.drop import order
 from tasks.engine import Log
@@ -43,6 +44,9 @@ from tasks.unwrap import Parts, clean, raw_is_due
 
 CORES = min(4, cores())
 """Threads that convert at once: each takes some 0.2 GB, and a task stays below 1 GiB."""
+
+RECORD = 512
+"""Bytes of a record, about, where nobody has counted them."""
 
 
 class RawDataset(BaseModel, frozen=True):
@@ -95,6 +99,7 @@ def to_raw(parts: Parts, run: Run, *, spark_from: int = SPARK_FROM, log: Log | N
     done = {name: sum((converted for _, converted in files), Converted()) for name, files in by_file.items()}
     accepted = _accepted(done, _contradictions(plans, by_file, drop, run), drop, run, log)
     index.keep(run.lake, drop, parts.fingerprint, parts.datasets)
+    profiles.keep(run.lake, drop, parts.fingerprint, {name: converted.profile for name, converted in done.items()})
     gone = [name for name in source.datasets if name not in done and _mark(name, drop, run)]
     for name, converted in {**done, **dict.fromkeys(gone, Converted())}.items():
         columns = met.get(name, Met((), raw_schema([]), (), None))
@@ -300,8 +305,16 @@ def _converted(plans: Sequence[Plan], name: str, drop: Drop, run: Run) -> list[t
     """What became of each plain file of a dataset."""
     rows, rejects = (run.tables.folder(run.source.table(zone, name)) for zone in ("raw", "rejected"))
     here, there = list[Job](), list[Job]()
+    records = sum(plan.split.records or sum(part.bytes for part in plan.staged.parts) // RECORD for plan in plans)
     for staged, reader, shares, on_spark in plans:
-        to = Target(drop=drop.key, file=staged.file, columns=staged.columns, rows=rows, rejects=rejects)
+        to = Target(
+            drop=drop.key,
+            file=staged.file,
+            columns=staged.columns,
+            rows=rows,
+            rejects=rejects,
+            one_in=one_in(records),
+        )
         (there if on_spark else here).append(Job(shares, reader, to))
     done = convert_files(here, run.lake.fs(), CORES)
     done += [_on_spark(_context(run), *job, run) for job in there]
@@ -312,11 +325,22 @@ def _context(run: Run) -> SparkContext:
     return session(run.lake.environment(), large=True).sparkContext
 
 
+@not_ended()
 def _on_spark(context: SparkContext, file: Split, reader: Reader | FileReader, to: Target, run: Run) -> Converted:
     """The same function, shipped to where Spark has cores; only what comes back from this one collect counts."""
     shares = [_by_url(share, run) for share in file.shares]
-    results = context.parallelize(shares, len(shares)).map(lambda share: convert_share(share, reader, to)).collect()
-    return total(results, file, to.file)
+    results = context.parallelize(shares, len(shares)).map(lambda share: _attempted(share, reader, to)).collect()
+    for wrong in (result for result in results if isinstance(result, DataError)):
+        raise wrong
+    return total((result for result in results if isinstance(result, Converted)), file, to.file)
+
+
+def _attempted(share: Sequence[Part] | Rows, reader: Reader | FileReader, to: Target) -> Converted | DataError:
+    """What becomes of a share, or what is wrong with it: Spark would make a text of an error, and try again."""
+    try:
+        return convert_share(share, reader, to)
+    except DataError as error:
+        return error
 
 
 def _by_url(share: Sequence[Part] | Rows, run: Run) -> Sequence[Part] | Rows:

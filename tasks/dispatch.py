@@ -19,10 +19,10 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments import arun_deployment
 from prefect.states import Cancelling
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from tasks.plan import Work, in_a_line
 from tasks.run import Run
+from tasks.server import patient
 
 HELD = "Held"
 """Name of the state, a completed one, in which a run ends that found its source or its drop held."""
@@ -63,6 +63,7 @@ async def dispatch(run: Run, works: Sequence[Work]) -> dict[str, Ended]:
     return ended | await _wait(runs)
 
 
+@patient
 async def _start(run: Run, work: Work) -> UUID:
     landed = any(step.stage == "transfer" and step.why is None for step in work.steps)
     started = await arun_deployment(
@@ -100,12 +101,7 @@ async def _wait(runs: Mapping[str, UUID]) -> dict[str, Ended]:
     return ended
 
 
-@retry(
-    retry=retry_if_exception_type(httpx.HTTPError),
-    stop=stop_after_delay(600),  # as long as it takes to bring the server back
-    wait=wait_random_exponential(max=30),
-    reraise=True,
-)
+@patient
 async def _read(client: PrefectClient, runs: Sequence[UUID]) -> list[FlowRun]:
     return await client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=list(runs))))
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL
 
-from spark.errors import ChecksFailed, DataError, Drifted, MissingColumns, TooManyRejected
+from spark.errors import ChecksFailed, DataError, Drifted, MissingColumns, TooManyRejected, Undecided
 from tasks.drop import Drop
 
 Happened = Literal[
@@ -27,7 +27,7 @@ Happened = Literal[
     "inlet.source.recovered",
 ]
 
-TOLD: tuple[type[DataError], ...] = (TooManyRejected, ChecksFailed, Drifted, MissingColumns)
+TOLD: tuple[type[DataError], ...] = (TooManyRejected, ChecksFailed, Drifted, MissingColumns, Undecided)
 """Errors that stop a drop and of which an event tells: who must act need not hear of them from its run as well."""
 
 

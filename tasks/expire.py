@@ -34,7 +34,7 @@ def expire_source(
     have left go as well, by their own limits. `dry_run` removes nothing and answers what would be removed of tables. In
     a bucket that keeps versions they stay, as old versions, for as long as its own rules say.
     """
-    log = log or logging.getLogger("inlet")
+    log, lake = log or logging.getLogger("inlet"), lake.tagged(phi=source.phi)
     tables, done = Tables(lake.catalog_properties(), lake.url()), {}
     own = [source.table(zone, dataset) for dataset in source.datasets for zone in ("raw", "rejected")]
     for name in [*own, *shared(tables)]:

@@ -21,8 +21,10 @@ from tasks import decisions, manifest
 from tasks.cadence import Overdue
 from tasks.dispatch import HELD, LATE, TOLD_ALREADY, Ended, cancel_children, dispatch
 from tasks.events import TOLD
+from tasks.memory import say_if_it_ran_out
 from tasks.plan import Chosen, Life, Plan, choose, in_a_line, plan, size
 from tasks.run import Run, load_lake, running
+from tasks.server import patient
 from tasks.source import Drop, Source
 from tasks.transfer import tidy
 from tasks.unwrap import clean, sweep
@@ -98,6 +100,7 @@ def ingest(source: Source) -> Callable[[Life], Flow[..., object]]:
             flow_run_name=_run_name(source),
             task_runner=cast(TaskRunner[PrefectFuture[object]], ThreadPoolTaskRunner(max_workers=8)),
             on_cancellation=[cancel_children],
+            on_crashed=[say_if_it_ran_out],
         )(run_source)
 
     return decorate
@@ -118,9 +121,16 @@ def _do(run: Run, planned: Plan, life: Life) -> dict[str, Ended]:
     for drop in planned.up_to_date:  # nothing notes it where a run was killed after its last stage
         manifest.settle(run.lake, drop)
     works = [work for work in planned.works if not work.up_to_date]
-    if runtime.deployment.name == "ingest":
+    if _deployment() == "ingest":
         return asyncio.run(dispatch(run, works))
     return {work.drop.key: _in_process(run, work.drop, life) for work in works}
+
+
+@patient
+def _deployment() -> str | None:
+    """The name of the deployment that this is a run of."""
+    name: str | None = runtime.deployment.name
+    return name
 
 
 def _in_process(run: Run, drop: Drop, life: Life) -> Ended:
@@ -172,7 +182,7 @@ def _show(run: Run, planned: Plan) -> None:
         reads = [f"reads {row['reads']}"] if row["reads"] else []
         _logger().info("%s", f"{', '.join([str(row['drop']), *about])}: {'; '.join([str(row['to do']), *reads])}")
     if rows:
-        create_table_artifact(
+        patient(create_table_artifact)(
             rows, key=f"{slug}-plan", description=f"What this run does with drops of {slug}, in their order"
         )
 

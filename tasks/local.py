@@ -5,7 +5,6 @@ import posixpath
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
 from errno import EISDIR, ENOENT
 from fnmatch import fnmatchcase
 from itertools import chain
@@ -27,6 +26,7 @@ from blocks.pgp import PgpKey
 from spark.convert import REJECTED, named, parse, read_whole, rejected_table, schema_of, with_constants
 from spark.errors import UnexpectedMember
 from spark.parts import Rejected
+from spark.profiling.counts import Exact
 from spark.readers import AnyReader, cuts
 from spark.readers.base import SPECIAL, is_structured
 from spark.writer import ROW_GROUP
@@ -194,33 +194,23 @@ def _read_by(given: Input, opened: "_Opened") -> dict[str, Any]:
     }
 
 
-@dataclass
 class _Counts:
     """Counts of one column, piece by piece."""
 
-    column: pa.Field
-    nulls: int = 0
-    empties: int = 0
-    shortest: int | None = None
-    longest: int | None = None
-    values: pa.Array | None = field(init=False)  # those seen, up to DISTINCT
-
-    def __post_init__(self) -> None:
-        self.values = None if pa.types.is_nested(self.column.type) else pa.array([], self.column.type)
+    def __init__(self, column: pa.Field) -> None:
+        self.column = column
+        self._exact = Exact(column.type)
+        # those seen, up to DISTINCT
+        self._values = None if pa.types.is_nested(column.type) else pa.array([], column.type)
 
     def add(self, values: pa.ChunkedArray) -> None:
         """Count another piece's values."""
-        self.nulls += values.null_count
-        if pa.types.is_string(values.type):
-            lengths = pc.min_max(pc.utf8_length(values)).as_py()
-            self.empties += pc.sum(pc.equal(values, "")).as_py() or 0
-            self.shortest = min((n for n in (self.shortest, lengths["min"]) if n is not None), default=None)
-            self.longest = max((n for n in (self.longest, lengths["max"]) if n is not None), default=None)
-        if self.values is not None:
-            seen = pa.chunked_array([self.values, pc.unique(values.drop_null())])
-            self.values = pc.unique(seen) if len(seen) <= 2 * DISTINCT else None
-            if self.values is not None and len(self.values) > DISTINCT:
-                self.values = None
+        self._exact.add(values.combine_chunks(), bounds=False)
+        if self._values is not None:
+            seen = pa.chunked_array([self._values, pc.unique(values.drop_null())])
+            self._values = pc.unique(seen) if len(seen) <= 2 * DISTINCT else None
+            if self._values is not None and len(self._values) > DISTINCT:
+                self._values = None
 
     def look(self) -> ColumnLook:
         """What they came to."""
@@ -228,11 +218,11 @@ class _Counts:
             name=self.column.name,
             original=self.column.metadata[b"name"].decode(),
             type=str(self.column.type),
-            nulls=self.nulls,
-            empties=self.empties,
-            distinct=None if self.values is None else len(self.values),
-            shortest=self.shortest,
-            longest=self.longest,
+            nulls=self._exact.nulls,
+            empties=self._exact.empties,
+            distinct=None if self._values is None else len(self._values),
+            shortest=self._exact.shortest,
+            longest=self._exact.longest,
         )
 
 

@@ -19,7 +19,7 @@ def joined(source: Source, lake: Lake, *, log: Log | None = None) -> dict[str, J
     out by key, by who publishes. Raises what `spark.optimise` raises. Runs beside anything that reads or writes the
     tables. What was joined stays in the lake while a snapshot names it.
     """
-    log = log or logging.getLogger("inlet")
+    log, lake = log or logging.getLogger("inlet"), lake.tagged(phi=source.phi)
     tables, done = Tables(lake.catalog_properties(), lake.url()), {}
     own = [source.table(zone, dataset) for dataset in source.datasets for zone in ("raw", "rejected")]
     shared = [f"held.{schema}" for schema in SCHEMAS]

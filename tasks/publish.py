@@ -25,7 +25,7 @@ from spark.current import Job, Merged
 from spark.errors import CountMismatch, NothingBefore, TableMoved
 from spark.parts import DataFile
 from spark.schemas import Schema
-from spark.session import session
+from spark.session import not_ended, session
 from spark.slabs import Group
 from spark.tables import Mark, Ranged, Said
 from spark.versions import Ranked, current_schema, history_schema
@@ -109,6 +109,7 @@ def _show(done: Published, candidate: Candidate, slug: str) -> None:
     )
 
 
+@not_ended()
 def apply(
     schema: Schema,
     run: Run,

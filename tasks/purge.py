@@ -24,6 +24,9 @@ from tasks.expire import SHARED, shared, tables_in
 from tasks.manifest import now
 from tasks.source import Source
 
+FOLDERS = ("landed", "staged", "reports")
+"""Zones in which a source has a folder of its own."""
+
 OWN = ("raw", "rejected")
 """Zones of which every table is one source's."""
 
@@ -74,7 +77,7 @@ def purge(source: Source, lake: Lake, *, log: Log | None = None) -> Purged:
     `Purged()`. Raises `Remaining` where anything is left, what is not finished and may be another source's included;
     `Damaged` where a file is not of one source; `AccessDenied` where the bucket has locked an object.
     """
-    log = log or logging.getLogger("inlet")
+    log, lake = log or logging.getLogger("inlet"), lake.tagged(phi=source.phi)
     tables = Tables(lake.catalog_properties(), lake.url())
     rows: dict[str, int] = defaultdict(int)
     unnamed: set[str] = set()
@@ -114,7 +117,7 @@ def remains(source: Source, lake: Lake) -> list[Left]:
 
 def _left(source: Source, lake: Lake, tables: Tables, unnamed: Collection[str] = ()) -> Iterator[Left]:
     """What is left of a source; with it what is at the paths of `unnamed`, if no snapshot names it."""
-    for zone in ("landed", "staged"):
+    for zone in FOLDERS:
         for stored in lake.stored(f"{lake.path(zone, source.slug)}/"):
             yield Left(stored.path, f"in {zone}", zone, stored)
     for zone in OWN:
@@ -205,7 +208,7 @@ def _without_empty_folders(source: Source, lake: Lake) -> None:
     if lake.on_s3:
         return
     ours = _Ours(source, lake)
-    own = [lake.path(zone, source.slug) for zone in ("landed", "staged")]
+    own = [lake.path(zone, source.slug) for zone in FOLDERS]
     own += [lake.path(zone, name) for zone in OWN for name in _folders(lake, zone) if ours(name)]
     for folder in own:
         shutil.rmtree(folder, ignore_errors=True)

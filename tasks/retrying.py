@@ -7,6 +7,7 @@ from prefect.tasks import Task
 
 from blocks.errors import PlaceError
 from spark.errors import DataError
+from tasks.server import is_away
 
 
 class _Retry(TypedDict):
@@ -23,8 +24,8 @@ def _worth_it(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
         return error.retryable
     except (ConnectionError, TimeoutError):
         return True
-    except Exception:
-        return False
+    except Exception as error:
+        return is_away(error)
     return False
 
 

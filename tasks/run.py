@@ -20,6 +20,7 @@ from blocks.lake import Lake
 from blocks.place import Place
 from blocks.s3 import S3Folder
 from blocks.sftp import SftpServer
+from tasks.server import patient
 
 if TYPE_CHECKING:
     from spark.tables import Tables
@@ -61,6 +62,10 @@ class Run:
     dry: list[Step] | None = None
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))
     instead: dict[str, "Drop"] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Have all that is written for the source say whether it may hold people's data."""
+        object.__setattr__(self, "lake", self.lake.tagged(phi=self.source.phi))
 
     @cached_property
     def tables(self) -> "Tables":
@@ -120,6 +125,7 @@ def load_place(name: str) -> Place:
     raise Misconfigured(f"there is no block named {name!r} of a type that says where files are ({kinds})")
 
 
+@patient
 def load_lake() -> Lake:
     """The lake's block: the one named by `INLET_LAKE`, else `lake`; raises `Misconfigured` where there is none."""
     name = os.environ.get("INLET_LAKE", "lake")

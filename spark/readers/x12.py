@@ -16,7 +16,7 @@ from spark.parts import PART, Piece, Rejected
 from spark.readers.base import Encoding, Shell
 from spark.readers.x12_build import Builder, element, fields, name_of
 from spark.readers.x12_columns import LEVELS
-from spark.readers.x12_envelope import ISA, LENIENT, ROLES, Cutter, Roles, Separators, blank, separators
+from spark.readers.x12_envelope import ISA, LENIENT, ROLES, Cutter, Roles, Separators, blank, counted, separators
 
 _ROWS = 1 << 14  # from which on they are made Arrow: until then each of their values is an object
 _PIECE = 4 * 1024 * 1024  # bytes that become 50 MB of Arrow, and take three times as much on the way
@@ -140,8 +140,7 @@ def _schema(kind: str) -> pa.Schema:
 def _assert_counted(texts: Sequence[str], split: Separators) -> None:
     says, there = element(texts[-1].split(split.element), 1), len(texts) - 2
     if (says or "").strip().lstrip("0") != str(there):
-        control = element(texts[2].split(split.element), 2)
-        raise Miscounted(f"SE01 of transaction {control} counts {says} segments, but {there} came{LENIENT}")
+        raise Miscounted(f"SE01 of a transaction counts {counted(says)} segments, but {there} came{LENIENT}")
 
 
 @dataclass

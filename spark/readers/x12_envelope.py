@@ -204,9 +204,9 @@ class Cutter:
             found = self._element(segment, 1)
             if found != (self._kind or found) or found not in ROLES:
                 about = f", {_KNOWN[found]}," if found in _KNOWN else ""
-                raise UnknownFormat(
-                    f"transaction set {found}{about} at byte {self._since:,}, where {self._wanted} belongs"
-                )
+                named = found in _KNOWN or found in ROLES
+                what = f"transaction set {found}{about}" if named else "an unknown transaction set"
+                raise UnknownFormat(f"{what} at byte {self._since:,}, where {self._wanted} belongs")
             self._kind = found
             self._claims = self._lines = 0
             self._is_open = False
@@ -222,7 +222,7 @@ class Cutter:
             self._close_claim()
             self._records += not self._claims
         elif self._counts and self._element(segment, 1).strip().lstrip("0") != str(self._inside[opener] or ""):
-            has, says = self._inside[opener], self._element(segment, 1)
+            has, says = self._inside[opener], counted(self._element(segment, 1))
             raise Miscounted(f"{name.decode()}01 at byte {end:,} counts {says}, but {has} came{LENIENT}")
         del self._open[opener]
 
@@ -265,6 +265,11 @@ class Cutter:
         around = next(reversed(self._open), b"").decode()
         where = f"in what {around} opened" if around else "outside of every interchange"
         return Damaged(f"{name.decode()} stands {where}, at byte {end:,}")
+
+
+def counted(text: str | None) -> str:
+    """A count as a message may show it: what is none may be any value."""
+    return text if text and len(text) <= 10 and text.isdecimal() else "no number"
 
 
 def _instead(data: bytes) -> str:

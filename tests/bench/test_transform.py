@@ -27,7 +27,7 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Both lakes as `Bench` would make them, by one Spark session, in which all systems then work."""
     folder = tmp_path_factory.mktemp("lakes")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INLET_SCRATCH", str(folder))
+        patch.setenv("SPARK_LOCAL_DIRS", str(folder))
         patch.setenv("INLET_SPARK_MASTER", "local[2]")
         patch.setenv("INLET_JAVA_OPTIONS", SMALL)
         session()

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 from pyiceberg.catalog import load_catalog
+from pyiceberg.catalog.glue import GlueCatalog
 
 from blocks.errors import AccessDenied, Conflict, Misconfigured, NotThere, PlaceError, Unreachable
 from blocks.lake import Lake, address, code_of
@@ -180,6 +181,43 @@ def test_another_process_reaches_the_lake_by_its_environment(s3_lake: Lake) -> N
     assert "b'seen'" in done.stdout
 
 
+WRITE = """
+import sys
+import fsspec, pyarrow as pa
+from spark.writer import write
+write([pa.table({"n": [1]})], sys.argv[1], pa.schema([("n", pa.int64())]))
+"""
+
+
+@pytest.mark.parametrize("of", [{"sse_s3": True}, {"kms_key": "people"}])
+def test_all_that_is_written_is_tagged_and_encrypted(s3_lake: Lake, of: dict[str, object], tmp_path: Path) -> None:
+    """By this process in parts or at once, as a copy, by pyiceberg, and by another that knows its environment alone."""
+    lake = s3_lake.model_copy(update=of).tagged(phi="yes")
+    fs, folder = lake.fs(), lake.path("raw")
+    s3_lake.fs().pipe_file(f"{folder}/plain", b"1")
+    fs.pipe_file(f"{folder}/whole", b"1")
+    with fs.open(f"{folder}/parts", "wb", block_size=5 << 20) as stream:
+        stream.write(b"1" * (12 << 20))
+    fs.mv(f"{folder}/plain", f"{folder}/moved")
+    lake.put(f"{folder}/put", b"1", None)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    env |= lake.environment() | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", WRITE, lake.url("raw")], env=env, check=True)
+    catalog = load_catalog("lake", **lake.catalog_properties())
+    catalog.create_namespace("raw")
+    rows = pa.table({"n": [1]})
+    catalog.create_table("raw.t", rows.schema).append(rows)
+    found = fs.find(folder)
+    assert len(found) == 5 + 5  # of the table: its data, two versions of its metadata, a manifest and a list of those
+    for path in found:
+        head = lake.client().head_object(**address(path))
+        tags = lake.client().get_object_tagging(**address(path))["TagSet"]
+        assert tags == [{"Key": "phi", "Value": "yes"}], path
+        assert head["ServerSideEncryption"] == lake.encryption["ServerSideEncryption"], path
+    assert lake != s3_lake.model_copy(update=of)
+    assert lake.url() == s3_lake.url()
+
+
 def test_a_local_lake_needs_no_environment(local_lake: Lake) -> None:
     assert local_lake.environment() == {}
 
@@ -309,10 +347,12 @@ def test_a_catalog_in_glue_is_opened_with_the_keys_of_the_lake(s3_lake: Lake) ->
     keys = s3_lake.credentials
     assert keys is not None
     assert given["type"] == "glue"
-    assert (given["glue.access-key-id"], given["glue.region"]) == (keys.aws_access_key_id, keys.region_name)
     assert "uri" not in given
-    load_catalog("lake", **given)  # takes them
-    assert not [name for name, value in lake.model_copy(update={"credentials": None})._glue().items() if "key" in name]
+    catalog = load_catalog("lake", **given)
+    assert isinstance(catalog, GlueCatalog)
+    assert catalog.glue.meta.region_name == keys.region_name
+    assert given["botocore_session"].get_credentials().access_key == keys.aws_access_key_id
+    assert lake.model_copy(update={"credentials": None})._glue() == {"type": "glue"}
 
 
 def test_a_catalog_in_glue_of_a_lake_in_a_folder(tmp_path: Path) -> None:

@@ -431,6 +431,7 @@ def rude() -> Iterator[Rude]:
     server = Rude()
     yield server
     server.hung.set()
+    server.listener.shutdown(socket.SHUT_RDWR)  # or its thread would wait on, and could take the next one's for its own
     server.listener.close()
     for transport in server.transports:
         transport.close()

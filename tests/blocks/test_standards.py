@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import prefect_aws
 import pytest
 from prefect.blocks.core import Block
@@ -20,13 +19,14 @@ from blocks.api import JsonApi
 from blocks.archive import ArchivePassword
 from blocks.drive import Drive
 from blocks.ftp import FtpServer
+from blocks.hash_key import HashKey
 from blocks.http import HttpServer
 from blocks.lake import Lake
 from blocks.pgp import PgpKey
 from blocks.place import Place
 from blocks.s3 import S3Folder
 from blocks.sftp import SftpServer
-from tests.servers import PrefectServer
+from tests.servers import HTTP, PrefectServer
 
 MODULES = [importlib.import_module(f"blocks.{module.name}") for module in pkgutil.iter_modules(blocks.__path__)]
 BLOCKS = sorted(
@@ -42,6 +42,7 @@ EXAMPLES = [
     ArchivePassword(password=SecretStr("hunter2-word"), previous_password=SecretStr("hunter2-before")),
     Drive(path=Path("/mnt/outside")),
     FtpServer(host="host", user="user", password=SecretStr("hunter2-word")),
+    HashKey(key=SecretStr("hunter2-key-that-nobody-can-guess")),
     HttpServer(
         url="https://host/files/",
         password=SecretStr("hunter2-word"),
@@ -128,7 +129,7 @@ def test_a_saved_block_masks_its_secrets_and_loads(example: Block, prefect_serve
     kind = type(example)
     with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
         example.save("example", overwrite=True)
-        shown = httpx.post(f"{prefect_server.api_url}/block_documents/filter", json={}).text
+        shown = HTTP.post(f"{prefect_server.api_url}/block_documents/filter", json={}).text
         assert f'"{kind.get_block_type_slug()}"' in shown
         assert "hunter2" not in shown
         loaded = kind.load("example")

@@ -29,6 +29,7 @@ from flows.mappings import desynpuf, synthea
 from flows.medicare_claims import MEDICARE_CLAIMS, medicare_claims
 from spark import mapping as m
 from spark.mapping import Mapping
+from spark.privacy import Keep
 from spark.readers import Csv, Layout
 from spark.schemas import SCHEMAS, Claim, ClaimLine, Diagnosis, Patient, Schema
 from spark.session import session
@@ -48,6 +49,8 @@ from tests.claims import Row, amount, record
 
 WORLD = parties.world(seed=9)
 
+OF_PEOPLE = ("member", "name", "first", "dob", "dod", "zip", "claim", "rx", "dates", "filled", "line")
+
 PAYER = Source(
     slug="payer",
     at="payer",
@@ -56,7 +59,10 @@ PAYER = Source(
             kind="full", names=r"(?P<dataset>\w+)_(?P<date>\d{8})\.csv", dated="%Y%m%d", key="%Y-%m-%d", expected=4
         ),
     ),
-    datasets={name: Dataset(reader=Csv()) for name in ("members", "claims", "lines", "fills")},
+    datasets={
+        name: Dataset(reader=Csv(), privacy=dict.fromkeys(OF_PEOPLE, Keep(why="there are no such people")))
+        for name in ("members", "claims", "lines", "fills")
+    },
     phi="yes",
     quiet=None,
 )

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -27,7 +26,7 @@ from tasks.run import Run, running
 from tasks.source import Dataset, Delivery, Drop, Offered, Source
 from tasks.status import Standing, standing
 from tasks.transfer import land
-from tests.servers import PrefectServer
+from tests.servers import HTTP, PrefectServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,7 +68,7 @@ class Site:
     def row(self) -> dict[str, str]:
         """The source's row in the artifact."""
         query = {"artifacts": {"key": {"any_": ["freshness"]}}, "sort": "CREATED_DESC"}
-        newest = httpx.post(f"{self.server.api_url}/artifacts/filter", json=query).json()[0]
+        newest = HTTP.post(f"{self.server.api_url}/artifacts/filter", json=query).json()[0]
         rows = {row["source"]: row for row in json.loads(newest["data"])}
         assert "nppes" in rows, "other sources are shown as well"
         found: dict[str, str] = rows[self.source.slug]
@@ -87,7 +86,7 @@ class Site:
         found: list[dict[str, Any]] = []
         for _ in range(80):
             time.sleep(0.5)
-            found = httpx.post(f"{self.server.api_url}/events/filter", json=query, timeout=30).json()["events"]
+            found = HTTP.post(f"{self.server.api_url}/events/filter", json=query, timeout=30).json()["events"]
             if len(found) >= count:
                 break
         assert len(found) == count, found

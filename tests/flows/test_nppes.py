@@ -291,7 +291,7 @@ def process(server: servers.PrefectServer, site: Site, **parameters: Any) -> sub
     return subprocess.Popen(
         [sys.executable, "-c", RUN.format(parameters=parameters)],
         cwd=ROOT,
-        env=server.env | {"INLET_SCRATCH": str(site.outside.parent), "PREFECT_LOGGING_LEVEL": "ERROR"},
+        env=server.env | {"SPARK_LOCAL_DIRS": str(site.outside.parent), "PREFECT_LOGGING_LEVEL": "ERROR"},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,

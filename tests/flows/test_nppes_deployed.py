@@ -13,7 +13,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -27,7 +26,7 @@ from flows.nppes import NPPES
 from spark.tables import Tables
 from tasks.manifest import landed
 from tasks.source import sources
-from tests.servers import S3, PrefectServer, Sshd, require, running
+from tests.servers import HTTP, S3, PrefectServer, Sshd, require, running
 
 ROOT = Path(__file__).parents[2]
 DAY = timedelta(days=1)
@@ -60,7 +59,7 @@ class Site:
     def api(self, path: str, **query: Any) -> Any:
         """Everything that a filter endpoint has to give."""
         found: list[Any] = []
-        while page := httpx.post(
+        while page := HTTP.post(
             f"{self.server.api_url}/{path}/filter", json={"limit": 200, "offset": len(found), **query}, timeout=30
         ).json():
             found += page
@@ -97,7 +96,7 @@ def site(prefect_server: PrefectServer, sshd: Sshd, s3: S3, tmp_path_factory: py
         catalog=SecretStr(f"sqlite:///{home}/catalog.db?timeout=60"),
         credentials=s3.credentials,
     )
-    env = prefect_server.env | {"PYTHONPATH": str(ROOT), "INLET_SCRATCH": str(home), "INLET_CADENCE": "off"}
+    env = prefect_server.env | {"PYTHONPATH": str(ROOT), "SPARK_LOCAL_DIRS": str(home), "INLET_CADENCE": "off"}
     secrets = (s3.secret_key, "hunter2-sftp", sshd.private_key.splitlines()[2], f"{home}/catalog.db?timeout")
     site = Site(prefect_server, env, home, outside, lake, secrets)
     with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
@@ -313,7 +312,7 @@ def test_cancelling_an_ingest_cancels_its_drops(site: Site) -> None:
         return running if len(drops) == 5 else []
 
     child = until(children, 120)[0]
-    task = httpx.get(f"{site.server.api_url}/task_runs/{child['parent_task_run_id']}").json()
+    task = HTTP.get(f"{site.server.api_url}/task_runs/{child['parent_task_run_id']}").json()
     parent = task["flow_run_id"]
     cancelled = site.prefect("flow-run", "cancel", parent)
     assert cancelled.returncode == 0, cancelled.stdout

@@ -13,12 +13,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from bench.synthetic.nppes import World
 from tests import servers
+from tests.servers import HTTP
 
 ROOT = Path(__file__).parents[2]
 START = date(2026, 11, 8)
@@ -26,7 +26,7 @@ START = date(2026, 11, 8)
 SETTINGS = """
 [pool]
 type = "process"
-variables = {{ env = {{ INLET_CADENCE = "off", INLET_SCRATCH = "{home}", PYTHONPATH = "{root}" }} }}
+variables = {{ env = {{ INLET_CADENCE = "off", SPARK_LOCAL_DIRS = "{home}", PYTHONPATH = "{root}" }} }}
 [blocks."drive/nppes"]
 path = "{home}/outside"
 [blocks."lake/lake"]
@@ -60,11 +60,11 @@ class Site:
     def artifact(self, run: dict[str, Any], key: str) -> None:
         """Open the page of an artifact of a run."""
         query = {"artifacts": {"key": {"any_": [key]}}, "flow_runs": {"id": {"any_": [run["id"]]}}}
-        (found,) = httpx.post(f"{self.api}/artifacts/filter", json=query, timeout=30).json()
+        (found,) = HTTP.post(f"{self.api}/artifacts/filter", json=query, timeout=30).json()
         self.open(f"artifacts/artifact/{found['id']}")
 
     def deployment(self, name: str) -> str:
-        found: dict[str, Any] = httpx.get(f"{self.api}/deployments/name/{name}", timeout=30).json()
+        found: dict[str, Any] = HTTP.get(f"{self.api}/deployments/name/{name}", timeout=30).json()
         return str(found["id"])
 
     def field(self, parameter: str, tag: str) -> Locator:
@@ -85,13 +85,13 @@ class Site:
 
     def asked_for(self) -> set[str]:
         """The runs that somebody asked for, and neither a schedule nor another run."""
-        runs = httpx.post(f"{self.api}/flow_runs/filter", json={}, timeout=30).json()
+        runs = HTTP.post(f"{self.api}/flow_runs/filter", json={}, timeout=30).json()
         return {run["id"] for run in runs if not run["auto_scheduled"] and not run["parent_task_run_id"]}
 
     def ended(self, run_id: str) -> dict[str, Any]:
         until = time.monotonic() + 300
         while time.monotonic() < until:
-            run: dict[str, Any] = httpx.get(f"{self.api}/flow_runs/{run_id}", timeout=30).json()
+            run: dict[str, Any] = HTTP.get(f"{self.api}/flow_runs/{run_id}", timeout=30).json()
             if run["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}:
                 return run
             time.sleep(1)
@@ -170,7 +170,7 @@ def test_a_backfill_from_the_form_to_its_artifacts(site: Site) -> None:
     site.picture("4-backfill")
 
     # a drop's own run tells its story: what landed, what arrived, what became of it, what current has
-    children = httpx.post(
+    children = HTTP.post(
         f"{site.api}/flow_runs/filter",
         json={"flow_runs": {"name": {"any_": ["nppes 2026-11"]}, "tags": {"all_": ["nppes"]}}},
         timeout=30,

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from spark.checks import Checks
 from spark.mapping import Mapping
+from spark.privacy import Keep
 from spark.readers import Csv
 from spark.schemas import Column, Schema
 from tasks.cadence import Cadence
@@ -29,7 +30,9 @@ PARTY = Source(
     slug="the-party",
     at="the-party",
     deliveries=(Delivery(kind="full", names=r"things_(?P<date>\d{8})\.csv", dated="%Y%m%d"),),
-    datasets={"things": Dataset(members=".*", reader=Csv())},
+    datasets={
+        "things": Dataset(members=".*", reader=Csv(), privacy={"id": Keep(why="whose it is is what nobody has said")})
+    },
     quiet=None,
     cadence={"full": Cadence(days="FREQ=DAILY", grace=timedelta(hours=48))},
     phi="unknown",

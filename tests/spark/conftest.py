@@ -16,6 +16,6 @@ settings.load_profile("spark")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Spark in this process, on two cores. Nobody stops it: other tests have the same session."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INLET_SCRATCH", str(tmp_path_factory.mktemp("spark")))
+        patch.setenv("SPARK_LOCAL_DIRS", str(tmp_path_factory.mktemp("spark")))
         patch.setenv("INLET_SPARK_MASTER", "local[2]")
         yield session()

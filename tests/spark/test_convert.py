@@ -19,6 +19,8 @@ from spark.convert import Converted, Target, convert_file, convert_parts, groupe
 from spark.errors import CountMismatch
 from spark.names import normalise
 from spark.parts import DataFile, Part, StagedFile
+from spark.profiling.profiles import DatasetProfile
+from spark.profiling.sketches import estimate
 from spark.readers import Csv
 from tasks import staging
 from tasks.convert import to_raw
@@ -129,8 +131,37 @@ def same(one: Converted, other: Converted) -> None:
     """Equal but for the files' names and number."""
     counts = {"records", "rows", "reasons", "nulls"}
     assert one.model_dump(include=counts) == other.model_dump(include=counts)
+    same_profile(one.profile, other.profile)
     assert read(one.files).equals(read(other.files))
     assert read(one.rejects).equals(read(other.rejects))
+
+
+def same_profile(one: DatasetProfile, other: DatasetProfile) -> None:
+    """Equal but for sketches, and values of which not all are kept, which depend on what is merged with what."""
+    assert (one.rows, one.sampled, list(one.columns)) == (other.rows, other.sampled, list(other.columns))
+    assert 0 < one.sampled <= one.rows
+    for name, column in one.columns.items():
+        merged = {"hll", "kll", "values", "patterns", "sentinels"}
+        assert column.model_dump(exclude=merged) == other.columns[name].model_dump(exclude=merged)
+        distinct = estimate(column.hll)
+        assert estimate(other.columns[name].hll) == pytest.approx(distinct, rel=0.1)
+        if distinct < 40:
+            assert column.values == other.columns[name].values
+
+
+def test_the_profile_counts_what_is_in_the_files(dirty: Dirty, converted: Converted) -> None:
+    rows, profile = read(converted.files), converted.profile
+    assert profile.rows == profile.sampled == converted.rows  # of so few all are sampled
+    assert {name: column.nulls for name, column in profile.columns.items()} == converted.nulls
+    for name, column in profile.columns.items():
+        values = rows[name].to_pylist()
+        assert column.original == dirty.records[0][list(profile.columns).index(name)]
+        assert column.empties == values.count("")
+        assert (column.least, column.most) == (min(values)[:100], max(values)[:100])
+        assert (column.shortest, column.longest) == (min(map(len, values)), max(map(len, values)))
+        assert column.filled == len(values) - column.empties
+    assert profile.keys == (("npi",),)
+    assert sum(column.damaged for column in profile.columns.values()) == 0
 
 
 def test_two_cores_give_the_same_rows(dirty: Dirty, converted: Converted, tmp_path: Path) -> None:
@@ -208,13 +239,13 @@ def test_spark_gives_the_same_rows(dirty: Dirty, converted: Converted, tmp_path:
     same(converted, sum(results.collect(), Converted()))
 
 
-def _in_raw(dirty: Dirty, lake: Lake, spark_from: int) -> pa.Table:
+def _in_raw(staged: StagedFile, lake: Lake, spark_from: int) -> pa.Table:
     """What the whole stage commits of the file, files and shares decided by its size."""
     dataset = Dataset(members=".*", reader=READER)
     source = Source(slug="made", at="made", deliveries=(), datasets={"main": dataset}, phi="no", reject_limit=1.0)
     drop = Drop(source="made", key="one", as_of=datetime(2026, 11, 1, tzinfo=UTC), kind="full", revision=1, files=())
     run = Run(source, lake, "run")
-    parts = Parts(drop=drop, fingerprint="f", up_to_date=False, datasets={"main": (dirty.staged,)})
+    parts = Parts(drop=drop, fingerprint="f", up_to_date=False, datasets={"main": (staged,)})
     to_raw(parts, run, spark_from=spark_from)
     return run.tables.catalog.load_table("raw.made_main").scan().to_arrow().sort_by("_record")
 
@@ -230,12 +261,22 @@ def test_spark_is_asked_only_from_a_size_on_and_brings_the_same(
 
     monkeypatch.setattr("tasks.convert.session", session)
     size = sum(part.bytes for part in dirty.staged.parts)
-    here = _in_raw(dirty, Lake(root=f"file://{tmp_path}/here"), size + 1)
+    here = _in_raw(dirty.staged, Lake(root=f"file://{tmp_path}/here"), size + 1)
     assert not asked
-    there = _in_raw(dirty, Lake(root=f"file://{tmp_path}/there"), size)
+    there = _in_raw(dirty.staged, Lake(root=f"file://{tmp_path}/there"), size)
     assert asked
     assert here.num_rows == dirty.made.well_formed
     assert there.equals(here)
+
+
+def test_what_is_wrong_is_told_by_spark_as_it_is_here(
+    dirty: Dirty, tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.convert.session", lambda environment, large: spark)
+    parts = _tampered(dirty.staged.parts, 3, 1)
+    staged = dirty.staged.model_copy(update={"parts": tuple(parts)})
+    with pytest.raises(CountMismatch, match=rf"^npidata.csv, part at byte {parts[3].offset:,}: "):
+        _in_raw(staged, Lake(root=f"file://{tmp_path}"), 0)
 
 
 def _tampered(parts: Sequence[Part], position: int, by: int) -> list[Part]:

@@ -1,6 +1,7 @@
 """What the session is told of executors; that they start, work and end is proved on a cluster (tests/cluster)."""
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,22 @@ def test_keys_are_in_no_setting() -> None:
     assert said["spark.executorEnv.AWS_REGION"] == "eu-west-1"
     assert said["spark.executorEnv.AWS_ENDPOINT_URL_S3"] == "http://s3.example.org"
     assert not set(keys.values()) & set(said.values())
+
+
+def test_by_what_executors_know_their_driver_is_in_a_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(executors, "AUTHENTICATES", tmp_path / "secret")
+    assert "spark.authenticate.secret.file" not in executors.settings({}, POD)
+    (tmp_path / "secret").write_text("s3cr3t")
+    said = executors.settings({}, POD)
+    assert said["spark.authenticate.secret.file"] == str(tmp_path / "secret")
+    assert "s3cr3t" not in str(said)
+
+
+@pytest.mark.parametrize("path", ["executor.yaml", "job.yaml"])
+def test_pods_have_that_secret_where_spark_looks_for_it(path: str) -> None:
+    text = (executors.HERE / path).read_text()
+    assert f"mountPath: {executors.AUTHENTICATES.parent}, readOnly: true" in text
+    assert "secret: {secretName: inlet-spark, optional: true, defaultMode: 0440}" in text
 
 
 @pytest.mark.parametrize("pod", [POD, POD | {"AWS_ACCESS_KEY_ID": "AKIAOTHER"}])

@@ -23,7 +23,7 @@ import pyreadstat
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from bench.synthetic.nppes import World, main_csv
+from bench.synthetic.nppes import main_csv
 from blocks.lake import Lake
 from tasks.cli import main
 from tasks.manifest import Manifest, Revision, write
@@ -414,32 +414,17 @@ def test_the_lake_is_the_block_that_the_environment_names(
 
 
 def test_new_drafts_a_source_that_reads_its_sample(tmp_path: Path) -> None:
-    world = World(2, 300)
-    sample = world.monthly(world.start, tmp_path).path
-    result = said("new", sample, "--name", "weekly-npi", "--flows", tmp_path)
-    drafted = tmp_path / "weekly_npi.py"
-    assert result["expect"] == ["zip"]
-    assert {"npidata_pfile", "othername_pfile"} <= set(result["datasets"])  # type: ignore[call-overload]
-    scope: dict[str, object] = {"__name__": "flows.weekly_npi"}
-    exec(compile(drafted.read_text(), drafted, "exec"), scope)
-    again = inlet("new", sample, "--name", "weekly-npi", "--flows", tmp_path)
+    sample = tmp_path / "rates_20261128.csv.gz"
+    sample.write_bytes(gzip.compress(b"code,rate\nA1,1.25\nA2,1.5\nA3,1.75\n"))
+    drafted = tmp_path / "flows" / "weekly_rates.py"
+    dry = said("new", sample, "--name", "weekly-rates", "--root", tmp_path, "--dry-run")
+    assert not drafted.exists()
+    result = said("new", sample, "--name", "weekly-rates", "--root", tmp_path)
+    assert result["expect"] == dry["expect"] == ["gzip"]
+    assert set(result["datasets"]) == {"rates"}  # type: ignore[call-overload]
+    exec(compile(drafted.read_text(), drafted, "exec"), {"__name__": "flows.weekly_rates"})
+    again = inlet("new", sample, "--name", "weekly-rates", "--root", tmp_path)
     assert (again.returncode, again.stderr.split(":")[0]) == (1, "FileExistsError")
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "reader"),
-    [
-        ("claims_20260131.txt", b"id|who\n1|'a|b'\n2|'c|d'\n3|x\n", """Csv(delimiter='|', quote="'")"""),
-        ("studies_20260131.json", b'[{"a": 1}, {"a": 2}]', "Json()"),
-        ("list_20260131.xml", b"<x><r><a>1</a></r><r><a>2</a></r></x>", "Xml(row='r')"),
-    ],
-)
-def test_new_drafts_a_reader_of_any_format(name: str, data: bytes, reader: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(data)
-    said("new", tmp_path / name, "--flows", tmp_path)
-    (drafted,) = tmp_path.glob("*.py")
-    assert f"reader={reader})" in drafted.read_text()
-    exec(compile(drafted.read_text(), drafted, "exec"), {"__name__": f"flows.{drafted.stem}"})
 
 
 def test_convert_keeps_the_types_of_a_sas_file(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from textwrap import dedent
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 from prefect import flow
 from prefect.events.worker import EventsWorker
@@ -27,7 +26,7 @@ from tasks.run import Run, running
 from tasks.source import Source
 from tasks.transfer import transfer
 from tests import servers
-from tests.servers import PrefectServer
+from tests.servers import HTTP, PrefectServer
 
 ROOT = Path(__file__).parents[2]
 SECRET = "Xanthippe"  # in every drop, as an id
@@ -41,7 +40,7 @@ def told(server: PrefectServer, *, count: int, of: str = "the-party", seconds: f
     query = {"filter": {"resource": {"id": [f"inlet.source.{of}"]}, "order": "ASC"}, "limit": 50}
     while len(found) < count and time.monotonic() < deadline:
         time.sleep(0.5)
-        found = httpx.post(f"{server.api_url}/events/filter", json=query, timeout=30).json()["events"]
+        found = HTTP.post(f"{server.api_url}/events/filter", json=query, timeout=30).json()["events"]
     assert len(found) == count, [event["event"] for event in found]
     return found
 
@@ -67,7 +66,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Event]]:
     }
     with pytest.MonkeyPatch.context() as patch, servers.prefect(home) as server:
         patch.setattr(flows, "__path__", [*flows.__path__, str(ROOT / "tests" / "sources")])
-        patch.setenv("INLET_SCRATCH", str(home))
+        patch.setenv("SPARK_LOCAL_DIRS", str(home))
         patch.setenv("INLET_SPARK_MASTER", os.environ.get("INLET_SPARK_MASTER", "local[2]"))
         patch.setenv("INLET_CADENCE", "off")
         from flows.party import party  # type: ignore[import-not-found]
@@ -226,7 +225,7 @@ def test_what_a_process_tells_last_arrives_before_it_is_gone(prefect_server: Pre
     assert done.returncode == 0, done.stderr
     query = {"filter": {"resource": {"id": ["inlet.source.short-lived"]}}, "limit": 1}
     for _ in range(60):
-        if httpx.post(f"{prefect_server.api_url}/events/filter", json=query, timeout=30).json()["total"] == 100:
+        if HTTP.post(f"{prefect_server.api_url}/events/filter", json=query, timeout=30).json()["total"] == 100:
             return
         time.sleep(0.5)
     pytest.fail("not all events arrived")

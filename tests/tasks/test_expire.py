@@ -9,7 +9,7 @@ import pytest
 
 from blocks.lake import Lake, address
 from tasks.expire import expire_source, shared
-from tests.tasks.test_purge import GONE, OTHER, SHARED, ZONES, fill, replace, tables_of, written
+from tests.tasks.test_purge import GONE, OTHER, SHARED, ZONES, fill, replace, tables_of, written, written_since
 
 NOW = timedelta(0)
 
@@ -88,3 +88,14 @@ def test_on_s3(s3_lake: Lake) -> None:
     assert [s.path for s in left if s.upload] == [path]
     assert tables_of(s3_lake).rows("current.person") == 3
     assert expire_source(GONE, s3_lake, older_than=NOW) == {}
+
+
+@pytest.mark.parametrize("of", [{"sse_s3": True}, {"kms_key": "people"}])
+def test_what_it_writes_is_tagged_and_encrypted(s3_lake: Lake, of: dict[str, object]) -> None:
+    """Metadata of tables that are the source's and of those that it shares: each anew, with a list of manifests."""
+    fill(s3_lake, GONE, "a", zones=["current"])
+    before = set(s3_lake.fs().find(s3_lake.path()))
+    lake = s3_lake.model_copy(update=of)
+    done = expire_source(GONE, lake, older_than=NOW)
+    assert done.keys() == {"raw.acme_care_people", "rejected.acme_care_people", "current.person"}
+    assert sorted(written_since(lake, before)) == ["avro"] * 3 + ["json"] * 3

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -27,7 +26,7 @@ from tasks.source import Dataset, Delivery, Drop, FileList, Source
 from tasks.status import standing
 from tasks.transfer import transfer
 from tasks.unwrap import unwrap
-from tests.servers import PrefectServer
+from tests.servers import HTTP, PrefectServer
 
 
 def test_failures_are_told_by_drop() -> None:
@@ -208,7 +207,7 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(
 
     def of_the_run(path: str, **query: Any) -> list[dict[str, Any]]:
         url = f"{prefect_server.api_url}/{path}/filter"
-        rows: list[dict[str, Any]] = httpx.post(url, json=query).json()
+        rows: list[dict[str, Any]] = HTTP.post(url, json=query).json()
         return [row for row in rows if row["flow_run_id"] == run_id]
 
     (artifact,) = of_the_run("artifacts", artifacts={"key": {"any_": ["party-plan"]}}, sort="CREATED_DESC")

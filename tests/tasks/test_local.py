@@ -53,7 +53,7 @@ def chosen(data: bytes, name: str = "x", fmt: str | None = None, *options: str) 
         ("brackets.csv", b"[id],[name]\n1,a\n2,b\n3,c\n", Csv()),
         ("states.csv", b"ST,CITY\nNY,Albany\nMA,Boston\nVT,Barre\n", Csv()),
     ],
-    ids=str,
+    ids=lambda value: "data" if isinstance(value, bytes) else str(value),
 )
 def test_the_reader_that_a_file_has(name: str, data: bytes, reader: AnyReader | None) -> None:
     if reader is None:

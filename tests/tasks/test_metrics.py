@@ -86,7 +86,7 @@ def test_a_collector_gets_files_bytes_rows_rejects_and_lag(prefect_server: Prefe
             OUTSIDE=str(outside),
             LAKE=str(tmp_path / "lake"),
             INLET_CADENCE="off",
-            INLET_SCRATCH=str(tmp_path),
+            SPARK_LOCAL_DIRS=str(tmp_path),
             INLET_SPARK_MASTER=os.environ.get("INLET_SPARK_MASTER", "local[2]"),
             OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
         )

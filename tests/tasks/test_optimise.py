@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from blocks.lake import Lake
+from blocks.lake import Lake, address
 from spark.drift import Drift
 from spark.optimise import Joined
 from tasks.optimise import joined
@@ -33,3 +33,17 @@ def test_the_tables_of_a_source(local_lake: Lake, caplog: pytest.LogCaptureFixtu
     assert feed.bring(4, b"a,b,c\n4,y,z\n").drift == Drift(missing=(), new=("c",))
     assert joined(of, local_lake)[TABLE] == Joined(before=3, after=1)
     assert [row["a"] for row in feed.rows()] == ["1", "9", "3", "4"]
+
+
+def test_what_is_joined_is_tagged_as_what_a_run_writes(s3_lake: Lake) -> None:
+    of = source().model_copy(update={"phi": "yes"})
+    feed = Feed(s3_lake, of)
+    for day in (1, 2):
+        feed.bring(day, b"a,b\n%d,x\n" % day)
+    before = set(s3_lake.fs().find(s3_lake.path("raw")))
+    assert joined(of, s3_lake) == {TABLE: Joined(before=2, after=1)}
+    new = set(s3_lake.fs().find(s3_lake.path("raw"))) - before
+    assert {path.rpartition(".")[2] for path in new} == {"parquet", "avro", "json"}
+    for path in new:
+        tags = s3_lake.client().get_object_tagging(**address(path))["TagSet"]
+        assert tags == [{"Key": "phi", "Value": "yes"}], path

@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
-import httpx
 import pytest
 
 from tasks.progress import Progress
-from tests.servers import PrefectServer
+from tests.servers import HTTP, PrefectServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,7 +104,7 @@ def test_the_ui_has_a_progress_artifact_and_a_link_to_what_landed(
     done = subprocess.run([sys.executable, tmp_path / "acme.py"], env=os.environ | env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     ours = {"artifacts": {"key": {"any_": ["acme-claims-transfer", "acme-claims-landed"]}}}
-    found = httpx.post(f"{prefect_server.api_url}/artifacts/filter", json=ours).json()
+    found = HTTP.post(f"{prefect_server.api_url}/artifacts/filter", json=ours).json()
     artifacts = {artifact["key"]: artifact for artifact in found}
     progress, landed = artifacts["acme-claims-transfer"], artifacts["acme-claims-landed"]
     assert (progress["type"], progress["data"]) == ("progress", 100.0)

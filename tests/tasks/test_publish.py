@@ -432,7 +432,7 @@ def test_spark_does_the_same_and_is_not_started_for_little(
     party: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     servers.require("java", "there is no Java")
-    monkeypatch.setenv("INLET_SCRATCH", str(tmp_path))
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", str(tmp_path))
     asked: list[SparkSession] = []
 
     def counted(environment: Any, large: bool) -> SparkSession:

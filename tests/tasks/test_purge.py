@@ -133,6 +133,17 @@ def holding(lake: Lake, *words: str) -> list[str]:
     )
 
 
+def written_since(lake: Lake, before: set[str]) -> list[str]:
+    """How the names of the files end that are new; each of them says `phi` and is encrypted."""
+    new = sorted(set(lake.fs().find(lake.path())) - before)
+    for path in new:
+        tags = lake.client().get_object_tagging(**address(path))["TagSet"]
+        assert tags == [{"Key": "phi", "Value": "yes"}], path
+        head = lake.client().head_object(**address(path))
+        assert head["ServerSideEncryption"] == lake.encryption["ServerSideEncryption"], path
+    return [path.rpartition(".")[2] for path in new]
+
+
 def of_the_other(lake: Lake) -> tuple[dict[str, str], dict[str, list[dict[str, Any]]], dict[str, Any]]:
     """Hashes of the other source's files, its rows in all tables, and its marks."""
     tables = tables_of(lake)
@@ -200,6 +211,15 @@ def test_nothing_is_left(lake: Lake) -> None:
     files = written(lake, "current.person", SHARED, 7, "more", _source=OTHER.slug, _drop="d9")
     replace(lake, "current.person", {"_source": OTHER.slug}, ("source", OTHER.slug), files)  # and the table goes on
     assert tables.rows("current.person") == 7
+
+
+def test_what_it_writes_of_others_is_tagged_and_encrypted(s3_lake: Lake) -> None:
+    for of, value in ((OTHER, "kept"), (GONE, TOKEN)):
+        fill(s3_lake, of, value, zones=["current"])
+    before = set(s3_lake.fs().find(s3_lake.path()))
+    lake = s3_lake.model_copy(update={"kms_key": "people"})
+    purge(GONE, lake)
+    assert set(written_since(lake, before)) == {"avro", "json"}
 
 
 def test_a_source_without_anything(local_lake: Lake) -> None:

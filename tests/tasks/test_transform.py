@@ -1,5 +1,6 @@
 """A drop in a common schema: what passes, what fails its checks, what is accepted, and what is done again."""
 
+import hmac
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +11,20 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from blocks.errors import Misconfigured
+from blocks.hash_key import HashKey
 from blocks.lake import Lake
 from spark.checks import Checks
 from spark.convert import raw_schema
 from spark.errors import ChecksFailed, SchemaChanged
 from spark.mapping import Mapping
+from spark.privacy import Drop as Dropped
+from spark.privacy import Hash, Keep
+from spark.profiling.expectations import Expectations
 from spark.readers import Csv
 from spark.schemas import Column, Schema
 from spark.tables import Tables
@@ -58,7 +66,7 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A Prefect server, and Spark on two cores, for all tests of this module."""
     servers.require("java", "there is no Java")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INLET_SCRATCH", str(tmp_path_factory.mktemp("spark")))
+        patch.setenv("SPARK_LOCAL_DIRS", str(tmp_path_factory.mktemp("spark")))
         patch.setenv("INLET_SPARK_MASTER", os.environ.get("INLET_SPARK_MASTER", "local[2]"))
         with (
             servers.prefect(tmp_path_factory.mktemp("prefect")) as server,
@@ -73,6 +81,7 @@ class Site:
 
     lake: Lake
     raws: dict[str, Raw] = field(default_factory=dict)
+    source: Source = SOURCE
 
     @property
     def tables(self) -> Tables:
@@ -105,13 +114,18 @@ class Site:
 
     def do(self, key: str, to: Schema = THING, checks: Checks = CHECKS, by: Any = None, **more: Any) -> Candidate:
         """Transform a drop, as its flow does."""
-        with running(Run(source=SOURCE, lake=self.lake, id="run", **more)):
+        with running(Run(source=self.source, lake=self.lake, id="run", **more)):
             return transform(self.raws[key], to, by or BY, checks)
 
     def fails(self, key: str, **more: Any) -> str:
         with pytest.raises(ChecksFailed) as caught:
             self.do(key, **more)
         return str(caught.value)
+
+    def expects(self, **limits: Any) -> None:
+        """Declare what each drop of things is to be like, from now on."""
+        things = SOURCE.datasets["things"].model_copy(update={"expect": Expectations(**limits)})
+        self.source = SOURCE.model_copy(update={"datasets": {**SOURCE.datasets, "things": things}})
 
     def plan(self, key: str, **more: Any) -> Step:
         steps: list[Step] = []
@@ -174,7 +188,8 @@ def test_what_passes_is_in_transformed_and_stays(site: Site) -> None:
     assert site.plan("d1").why == "its inputs or its declaration changed"
     assert site.plan("d1", force=True).why == "forced"
     with get_client(sync_client=True) as client:
-        [shown] = [a for a in client.read_artifacts() if a.key == "the-party-transformed-thing"][:1]
+        ours = ArtifactFilter(key=ArtifactFilterKey(any_=["the-party-transformed-thing"]))
+        [shown, *_] = client.read_artifacts(artifact_filter=ours, sort=ArtifactSort.CREATED_DESC)
     assert "n lost" in str(shown.data)
     assert "n is required" in str(shown.data)
 
@@ -220,6 +235,31 @@ def test_what_is_accepted_is_taken_at_that_revision(site: Site) -> None:
     site.arrives("d1", rows, revision=2)
     assert "contradict" in site.fails("d1")
     assert site.mark("transformed.thing", "d1")["revision"] == 1
+
+
+def test_a_drop_that_is_not_as_expected_waits_until_it_is_accepted(site: Site) -> None:
+    site.arrives("d1", numbered(40))
+    site.expects(rows=(50, 90))
+    said = site.fails("d1")
+    assert "the-party d1 to thing: things 40 records, 50 to 90 are expected (look at raw.the_party_things" in said
+    assert site.ids("candidate.thing") == [row[0] for row in numbered(40)]
+    assert site.tables.get("transformed.thing") is None
+    assert site.fails("d1") == said
+    assert site.plan("d1").why == "its checks failed, and nobody accepted it"
+    site.expects(rows=(30, 90))
+    assert site.plan("d1").why == "never done"  # the limits are others
+    assert site.do("d1").failures == ()
+    site.arrives("d2", numbered(40), 2)
+    site.expects(rows=(50, 90))
+    assert site.do("d1").failures == ()  # what is committed stays
+    site.fails("d2")
+    site.decides("accept", "d2", revision=1)
+    assert "40 records, 50 to 90 are expected" in site.do("d2").failures[0]
+    assert len(site.rows("transformed.thing")) == 80
+    others = {"others": Mapping(columns={"id": "id"})}
+    site.arrives("d3", [("p0",)], 3, dataset="others")
+    site.expects(rows=(50, 90))
+    assert site.do("d3", PARENT, by=others).rows == 1  # of another dataset nothing is expected
 
 
 def test_a_full_drop_is_compared_with_the_full_one_before_it_that_is_not_held(site: Site) -> None:
@@ -316,3 +356,32 @@ def test_another_type_or_key_is_refused_before_anything_is_done(site: Site, chan
     assert site.tables.files("transformed.thing") == files
     assert site.do("d1", changed.model_copy(update={"version": 2}), by=by).rows == 2
     assert len(site.rows("transformed.thing_v2")) == 2
+
+
+def test_another_decision_or_key_transforms_anew_and_its_reason_does_not(site: Site) -> None:
+    site.arrives("d1", [("1", "2", None)])
+    site.do("d1")
+
+    def why(**privacy: Any) -> str | None:
+        things = SOURCE.datasets["things"].model_copy(update={"privacy": privacy})
+        source, steps = SOURCE.model_copy(update={"datasets": {"things": things}}), list[Step]()
+        with running(Run(source=source, lake=site.lake, id="run", dry=steps)):
+            transform(site.raws["d1"], THING, BY)
+        return steps[0].why
+
+    def saved(key: str) -> None:
+        HashKey(key=key).save("people", overwrite=True)  # type: ignore[arg-type,call-arg]
+
+    assert why() is why(n=Keep(why="so it is")) is why(other=Dropped()) is None
+    assert why(n=Dropped()) == "its inputs or its declaration changed"
+    with pytest.raises(Misconfigured, match="there is no hash key block named 'people'"):
+        why(id=Hash(key="people"))
+    things = SOURCE.datasets["things"].model_copy(update={"privacy": {"id": Hash(key="people")}})
+    source = SOURCE.model_copy(update={"datasets": {"things": things}})
+    saved("x" * 32)
+    with running(Run(source=source, lake=site.lake, id="run")):
+        transform(site.raws["d1"], THING, BY)
+    assert site.ids("transformed.thing") == [hmac.new(b"x" * 32, b"1", "sha256").hexdigest()]
+    assert why(id=Hash(key="people")) is None
+    saved("y" * 32)
+    assert why(id=Hash(key="people")) == "its inputs or its declaration changed"

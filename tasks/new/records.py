@@ -1,0 +1,159 @@
+"""Where a file's records are, where its format alone does not say: which elements, which array, which columns."""
+
+import re
+from collections import Counter
+from contextlib import suppress
+from xml.parsers import expat
+
+from spark.readers import Csv, Field, Fixed, Json, Layout, Xml
+
+_MOST_FIELDS = 500
+_LINES = 2_000
+
+
+def xml_rows(head: bytes) -> tuple[Xml, ...]:
+    """Readers of an XML file by its beginning: of the elements that repeat, as near to the root as there are such.
+
+    From the root on down: where some of the children repeat, each of these is a kind of rows; where one child holds
+    nearly all, it is looked into; else the element is a record of its own, as an article or a clinical document is.
+    """
+    paths = _paths(head)
+    at: tuple[str, ...] | None = next((path for path in paths if len(path) == 1), None)
+    while at is not None:
+        children = {path: n for path, n in paths.items() if path[:-1] == at}
+        repeated = [path for path, n in children.items() if n > 1]
+        if repeated:
+            return tuple(Xml(row=path[-1]) for path in repeated)
+        inside = {child: sum(n for path, n in paths.items() if path[: len(child)] == child) for child in children}
+        largest = max(inside, key=lambda child: inside[child], default=None)
+        if largest is None or inside[largest] < 0.8 * sum(inside.values()) or not _has_children(largest, paths):
+            return (Xml(row=at[-1]),)
+        at = largest
+    return ()
+
+
+def _has_children(of: tuple[str, ...], paths: Counter[tuple[str, ...]]) -> bool:
+    return any(path[:-1] == of for path in paths)
+
+
+def _paths(head: bytes) -> Counter[tuple[str, ...]]:
+    """How often elements stand at each path, by their names without prefixes."""
+    counts: Counter[tuple[str, ...]] = Counter()
+    path: list[str] = []
+
+    def start(tag: str, _attributes: dict[str, str]) -> None:
+        path.append(tag.rpartition(":")[2])
+        counts[tuple(path)] += 1
+
+    parser = expat.ParserCreate("utf-8")  # expat knows few encodings, Python nearly all
+    parser.StartElementHandler, parser.EndElementHandler = start, lambda _tag: path.pop()
+    with suppress(expat.ExpatError):  # the beginning alone is not well-formed; its reader says what else is wrong
+        parser.Parse(_as_utf8(head))
+    return counts
+
+
+def _as_utf8(head: bytes) -> bytes:
+    """The beginning of an XML file as UTF-8, whatever its mark or its declaration says that it is."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head.decode("utf-16", "ignore").encode()
+    declared = re.match(rb"""(?s)(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)""", head)
+    try:
+        return head.decode(declared[1].decode() if declared else "utf-8", "ignore").encode()
+    except LookupError:
+        return head
+
+
+def json_rows(head: bytes) -> dict[str, Json]:
+    """Readers of a JSON file by its beginning: of the arrays that make up an object, by their keys; {} where none do.
+
+    An array counts that holds objects and a tenth of the text; where together they are not four fifths of it, the
+    object is a record that has lists.
+    """
+    text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    if not text.startswith("{"):
+        return {}
+    spans = _arrays(text)
+    large = {key: n for key, n in spans.items() if n >= 0.1 * len(text)}
+    if sum(large.values()) < 0.8 * len(text) or any(not re.fullmatch(r"[^\W\d][\w-]*", key) for key in large):
+        return {}
+    return {key: Json(at=f"$.{key}") for key in large}
+
+
+def _arrays(text: str) -> dict[str, int]:
+    """The characters of each array of objects right below the first object, as far as the text goes; one that goes on
+    behind its end, as NDJSON does, has none.
+    """
+    found: dict[str, int] = {}
+    depth, key, begin = 0, "", -1
+    for match in re.finditer(r'"((?:[^"\\]|\\.)*)"\s*(:?)|[\[\]{}]', text):
+        if match[0][0] == '"':
+            if depth == 1 and match[2]:
+                key = match[1]
+            continue
+        if match[0] in "[{":
+            if depth == 1 and match[0] == "[" and re.match(r"\[\s*\{", text[match.start() : match.start() + 200]):
+                begin = match.start()
+            depth += 1
+            continue
+        depth -= 1
+        if depth == 1 and begin >= 0:
+            found[key] = match.end() - begin
+            begin = -1
+        if depth == 0:
+            return found if not text[match.end() :].strip() else {}
+    if begin >= 0:
+        found[key] = len(text) - begin
+    return found
+
+
+def columns_of_lines(head: bytes, *, whole: bool) -> Fixed | None:
+    """A draft of a fixed width layout, from the columns that are blank in every line or change from letters to digits.
+
+    None where there are fewer than two lines, they differ in length by more than blanks at their ends, or nothing
+    tells fields apart. A draft cuts where a sample shows a boundary: the party's layout is to take its place.
+    """
+    try:
+        text, encoding = head.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        text, encoding = head.decode("latin-1"), "latin-1"
+    lines = [line for line in text.splitlines() if line.strip()]
+    lines = (lines if whole else lines[:-1])[:_LINES]
+    width = max(map(len, lines), default=0)
+    usual, often = Counter(map(len, lines)).most_common(1)[0] if lines else (0, 0)
+    if len(lines) < 2 or not 2 <= width <= 32_000 or (often < 0.9 * len(lines) and usual != width):
+        return None
+    if any(ord(c) < 32 for line in lines for c in line):
+        return None
+    starts = _starts([line.ljust(width) for line in lines], width)
+    if not 2 <= len(starts) <= _MOST_FIELDS:
+        return None
+    ends = [*starts[1:], width]
+    fields = tuple(
+        Field(name=f"column_{start + 1}", start=start + 1, length=end - start)
+        for start, end in zip(starts, ends, strict=True)
+    )
+    return Fixed(layouts=(Layout(fields=fields),), pad=len(set(map(len, lines))) > 1, encoding=encoding)
+
+
+def _starts(lines: list[str], width: int) -> list[int]:
+    """Where fields begin: behind columns that are blank in all lines, and where digits and letters meet in all."""
+    columns = [{line[at] for line in lines} for at in range(width)]
+    kinds = ["blank" if cells == {" "} else "digit" if all(c.isdigit() for c in cells) else "text" for cells in columns]
+    filled = ["digit" if all(c.isdigit() or c == " " for c in cells) else "text" for cells in columns]
+    starts = [0]
+    for at in range(1, width):
+        if kinds[at] == "blank":
+            continue
+        if kinds[at - 1] == "blank" or (filled[at] != filled[at - 1] and "digit" in (kinds[at], kinds[at - 1])):
+            starts.append(at)
+    return starts
+
+
+def list_of_lines(head: bytes) -> Csv | None:
+    """A list of one kind of thing, one a line, as of members' numbers; None where lines are not of one shape."""
+    lines = [line for line in head.decode("latin-1").splitlines()[:_LINES] if line]
+    shapes = Counter(re.sub("[A-Za-z]", "a", re.sub(r"\d", "9", line)) for line in lines[1:])
+    if len(lines) < 4 or len(shapes) != 1 or re.search(r"[^\w.-]", next(iter(shapes))):
+        return None
+    headed = re.sub("[A-Za-z]", "a", re.sub(r"\d", "9", lines[0])) not in shapes
+    return Csv(quote=None, header=headed)

@@ -1,0 +1,447 @@
+"""`inlet new`: what is found in samples of every kind, what is written, and what is not."""
+
+import bz2
+import gzip
+import importlib
+import io
+import json
+import re
+import subprocess
+import tarfile
+import zipfile
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import fastavro
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyreadstat
+import pytest
+import pyzipper
+import yaml
+from openpyxl import Workbook
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from pyarrow import orc
+from pydantic import SecretStr
+
+import flows
+from blocks.drive import Drive
+from blocks.errors import NotThere
+from blocks.lake import Lake
+from spark.errors import DataError, Undecryptable, UnknownFormat, Unreadable
+from spark.tables import Tables
+from tasks.local import keyring
+from tasks.new import Drafted, Options, draft
+from tasks.new.names import cadence, deliveries
+from tasks.source import Source
+from tests.servers import GpgKey, PrefectServer
+from tests.tasks.conftest import Fill
+
+ROOT = Path(__file__).parents[2]
+CLAIMS = b"claim,who,amount\n90017,Zebediah,17.25\n90018,Philippa,18.75\n90019,Ottoline,19.10\n"
+PIPES = b"claim|who|amount\n90017|Zebediah|17.25\n90018|Philippa|18.75\n90019|Ottoline|19.10\n"
+FIXED = b"".join(
+    b"%05d %-12s%06d\n" % (90017 + n, name, 1725 + n) for n, name in enumerate([b"Zebediah", b"Ottoline"] * 3)
+)
+XML = b"<feed><made>x</made><items>" + b"<item id='7'><name>Zebediah</name></item>" * 3 + b"</items></feed>"
+X12 = (
+    b"ISA*00*          *00*          *ZZ*PAYERXXXX      *ZZ*RECEIVERX      *261128*1200*^*00501*000000905*0*P*:~"
+    b"GS*HP*PAYERXXXX*RECEIVERX*20261128*1200*1*X*005010X221A1~ST*835*112233~BPR*I*150*C*CHK************20261128~"
+    b"TRN*1*7654321*1999999999~N1*PR*ACME PAYER~N1*PE*HEALTHY CLINIC*XX*1234567893~LX*1~"
+    b"CLP*PATACCT9*1*200*150*50*12*CLAIMNO77*11~NM1*QC*1*ZEBEDIAH*OTTOLINE****MI*MEMBER778~SE*9*112233~GE*1*1~"
+    b"IEA*1*000000905~"
+)
+
+
+def zipped(**members: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name.replace("__", "/").replace("_dot_", "."), data)
+    return out.getvalue()
+
+
+def tarred(name: str, data: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def parquet() -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"claim": [90017, 90018], "who": ["Zebediah", "Philippa"]}), out)
+    return out.getvalue()
+
+
+def orc_file() -> bytes:
+    out = io.BytesIO()
+    orc.write_table(pa.table({"claim": [90017, 90018], "who": ["Zebediah", "Philippa"]}), out)
+    return out.getvalue()
+
+
+def avro() -> bytes:
+    out = io.BytesIO()
+    fields = [{"name": "claim", "type": "long"}, {"name": "who", "type": ["null", "string"]}]
+    rows = [{"claim": 90017, "who": "Zebediah"}, {"claim": 90018, "who": None}]
+    fastavro.writer(out, fastavro.parse_schema({"type": "record", "name": "claims", "fields": fields}), rows)
+    return out.getvalue()
+
+
+def workbook() -> bytes:
+    book, out = Workbook(), io.BytesIO()
+    assert book.active is not None
+    for row in (["claim", "who"], [90017, "Zebediah"], [90018, "Philippa"]):
+        book.active.append(row)
+    book.save(out)
+    return out.getvalue()
+
+
+def xport(folder: Path) -> bytes:
+    pyreadstat.write_xport(
+        pd.DataFrame({"SEQN": [90017.0, 90018.0], "NAME": ["Zebediah", "Philippa"]}), folder / "x.xpt"
+    )
+    return (folder / "x.xpt").read_bytes()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project to draft into."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "prefect.yaml").write_text((ROOT / "prefect.yaml").read_text())
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def drafted(root: Path, tmp_path: Path) -> Callable[..., Drafted]:
+    """Drafts a source from files that are alone in a folder."""
+
+    def of(files: dict[str, bytes], name: str = "acme-feed", **options: object) -> Drafted:
+        outside = tmp_path / "outside"
+        for path, data in files.items():
+            (outside / path).parent.mkdir(parents=True, exist_ok=True)
+            (outside / path).write_bytes(data)
+        one = next(iter(files)) if len(files) == 1 else ""
+        return draft(str(outside / one), name, root, Options(**options))  # type: ignore[arg-type]
+
+    return of
+
+
+def source(done: Drafted) -> Source:
+    """The source that a drafted flow declares."""
+    scope: dict[str, object] = {"__name__": f"flows.{Path(done.flow).stem}"}
+    exec(compile(Path(done.flow).read_text(), done.flow, "exec"), scope)
+    return next(value for value in scope.values() if isinstance(value, Source))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reader", "expect"),
+    [
+        ("claims_20260131.csv", CLAIMS, "Csv()", []),
+        ("claims.txt", PIPES, 'Csv(delimiter="|")', []),
+        ("claims.csv.gz", gzip.compress(CLAIMS), "Csv()", ["gzip"]),
+        ("claims.csv.bz2", bz2.compress(CLAIMS), "Csv()", ["bzip2"]),
+        ("claims.zip", zipped(a__claims_dot_csv=CLAIMS, readme_dot_pdf=b"%PDF-1.4"), "Csv()", ["zip"]),
+        ("claims.tgz", tarred("claims.csv", CLAIMS), "Csv()", ["gzip", "tar"]),
+        ("claims.zip.gz", gzip.compress(zipped(claims_dot_csv=CLAIMS)), "Csv()", ["gzip", "zip"]),
+        ("members.dat", b"MBIS\n" + b"".join(b"MBI00%d\n" % n for n in range(700, 720)), "Csv(quote=None)", []),
+        ("claims.dat", FIXED, 'Field(name="column_7", start=7, length=12)', []),
+        ("feed.xml", XML, 'Xml(row="item")', []),
+        ("rows.ndjson", b'{"who": "Zebediah"}\n{"who": "Philippa"}\n', "Json()", []),
+        ("bundle.json", json.dumps({"v": 1, "entry": [{"who": "Zebediah"}] * 9}).encode(), 'Json(at="$.entry")', []),
+        ("claims.parquet", parquet(), "Parquet()", []),
+        ("claims.orc", orc_file(), "Orc()", []),
+        ("claims.xlsx", workbook(), "Excel()", []),
+        ("remits.835", X12, "X12()", []),
+    ],
+)
+def test_a_sample_of_any_format_and_wrapping(
+    name: str, data: bytes, reader: str, expect: list[str], drafted: Callable[..., Drafted]
+) -> None:
+    done = drafted({name: data})
+    made = source(done)
+    assert reader in Path(done.flow).read_text()
+    assert (done.expect, list(made.datasets), made.phi) == (expect, list(done.datasets), "unknown")
+    assert made.deliveries[0].groups(name) is not None
+    assert done.untested is None
+
+
+def test_a_sas_file_and_the_fixture_that_is_read_in_its_place(drafted: Callable[..., Drafted], tmp_path: Path) -> None:
+    done = drafted({"demo.xpt": xport(tmp_path)})
+    assert "Sas()" in Path(done.flow).read_text()
+    assert done.untested is None
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "dated", "key"),
+    [
+        (["claims_20260131.csv"], r"claims_(?P<date>\d{8})\.csv", "%Y%m%d", "%Y-%m-%d"),
+        (["x_01312026.txt"], r"x_(?P<date>\d{8})\.txt", "%m%d%Y", "%Y-%m-%d"),
+        (["x_20260131T235959.csv"], r"x_(?P<date>\d{8}T\d{6})\.csv", "%Y%m%dT%H%M%S", "%Y-%m-%dT%H%M%S"),
+        (["elig_202601.txt"], r"elig_(?P<date>\d{6})\.txt", "%Y%m", "%Y-%m"),
+        (["NPPES_November_2026_V2.zip"], r"NPPES_(?P<date>[A-Za-z]+_\d{4})_V\d+\.zip", "%B_%Y", "%Y-%m"),
+        (["x_JAN2026.csv"], r"x_(?P<date>[A-Za-z]{3}\d{4})\.csv", "%b%Y", "%Y-%m"),
+        (["OP_PGYR2019_P06302020.csv"], r"OP_PGYR\d+_P(?P<date>\d{8})\.csv", "%m%d%Y", "%Y-%m-%d"),
+        (["a_20050523-20250608.csv"], r"a_\d+-(?P<date>\d{8})\.csv", "%Y%m%d", "%Y-%m-%d"),
+        (["sas_2019.xpt", "sas_2020.xpt"], r"sas_(?P<date>\d{4})\.xpt", "%Y", "%Y"),
+        (["2017/d.xpt", "2019/d.xpt"], r"(?P<date>\d{4})/d\.xpt", "%Y", "%Y"),
+        (["a_20260101.csv", "b_20260101.csv"], r"(a|b)_(?P<date>\d{8})\.csv", "%Y%m%d", "%Y-%m-%d"),
+        (["patients.csv", "claims.csv"], r"(claims|patients)\.csv", None, "%Y-%m-%d"),
+    ],
+)
+def test_what_names_of_files_say(names: list[str], pattern: str, dated: str | None, key: str) -> None:
+    (found,) = deliveries(names)
+    assert (found.names, found.dated, found.key) == (pattern, dated, key)
+    assert all(re.fullmatch(found.names, name) for name in names)
+
+
+def test_a_quarter_is_a_year_and_a_number() -> None:
+    (found,) = deliveries(["faers_ascii_2017q2.zip", "faers_ascii_2017q3.zip"])
+    assert found.key == "{year}q{quarter}"
+    assert [day.month for day in found.days] == [4, 7]
+
+
+def test_words_in_names_say_which_kind_of_drop_it_is() -> None:
+    found = deliveries(["m_full_20260101.csv", "m_delta_20260102.csv", "m_deleted_20260102.csv"])
+    assert [one.kind for one in found] == ["full", "incremental", "deletions"]
+    assert len({one.key for one in found}) == 3
+
+
+def test_a_drop_of_several_files_is_whole_with_all_of_them() -> None:
+    (found,) = deliveries([f"{what}_2026-0{month}-01.csv" for what in ("claims", "members") for month in (1, 2, 3)])
+    assert [bool(re.fullmatch(one, "members_2026-04-01.csv")) for one in found.expected] == [False, True]
+    assert cadence(found.days) == ("FREQ=MONTHLY;BYMONTHDAY=1", timedelta(days=15))
+
+
+@pytest.mark.parametrize(
+    ("days", "rule"),
+    [
+        ([date(2026, 1, 1) + timedelta(days=n) for n in range(9)], "FREQ=DAILY"),
+        ([date(2026, 1, 5) + timedelta(days=n) for n in (0, 1, 2, 3, 4, 7, 8)], "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"),
+        ([date(2026, 1, 4) + timedelta(days=7 * n) for n in range(4)], "FREQ=WEEKLY;BYDAY=SU"),
+        ([date(2026, 1, 31), date(2026, 2, 28), date(2026, 3, 31)], "FREQ=MONTHLY;BYMONTHDAY=-1"),
+        ([date(2025, 10, 1), date(2026, 1, 1), date(2026, 4, 1)], "FREQ=YEARLY;BYMONTH=1,4,7,10;BYMONTHDAY=1"),
+        ([date(2023, 6, 30), date(2024, 6, 30), date(2025, 6, 30)], "FREQ=YEARLY;BYMONTH=6;BYMONTHDAY=-1"),
+    ],
+)
+def test_the_cadence_that_dates_follow(days: list[date], rule: str) -> None:
+    found = cadence(days)
+    assert found is not None
+    assert found[0] == rule
+    assert cadence(days[:2]) is None
+
+
+def test_an_old_sample_is_not_overdue_when_its_flow_runs(drafted: Callable[..., Drafted]) -> None:
+    done = drafted({f"claims_2020-0{month}-01.csv": CLAIMS for month in (1, 2, 3)})
+    assert source(done).cadence == {}
+    assert '#     "full": Cadence(days="FREQ=MONTHLY;BYMONTHDAY=1"' in Path(done.flow).read_text()
+
+
+def test_an_archive_of_several_datasets_and_what_is_none(drafted: Callable[..., Drafted]) -> None:
+    archive = zipped(DEMO17Q2_dot_txt=PIPES, DRUG17Q2_dot_txt=CLAIMS, README_dot_md=b"# read", x_dot_pdf=b"%PDF-1.4")
+    made = source(drafted({"faers_2017q2.zip": archive}))
+    assert {name: dataset.members for name, dataset in made.datasets.items()} == {
+        "demo": r"DEMO\d+Q\d+\.txt",
+        "drug": r"DRUG\d+Q\d+\.txt",
+    }
+    assert all(made.ignored(name) for name in ("README.md", "x.pdf", "other.pdf"))
+
+
+def test_tables_that_only_a_number_tells_apart(drafted: Callable[..., Drafted]) -> None:
+    """As CCLF's, `…ZC0Y26.D260110.T1200000` and `…ZC8Y26.D260110.T1200000`."""
+    stamp = "Y26.D260110.T1200000"
+    month = zipped(**{f"P.A0001.ZC0{stamp}": CLAIMS, f"P.A0001.ZC8{stamp}": b"x,y\n1,2\n3,4\n"})
+    made = source(drafted({f"P.A0001.ZC{stamp}": month}))
+    later = [made.datasets_of(f"P.A0001.ZC{number}Y26.D260210.T1200000") for number in (0, 8)]
+    assert [len(of) for of in later] == [1, 1]
+    assert later[0] != later[1]
+
+
+def test_a_sample_that_a_key_opens(
+    drafted: Callable[..., Drafted], gpg_key: GpgKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "public.asc").write_text(gpg_key.public_key)
+    (tmp_path / "private.asc").write_text(gpg_key.private_key)
+    (tmp_path / "ring").mkdir(mode=0o700)
+    gpg = ["gpg", "--homedir", str(tmp_path / "ring"), "--batch", "--quiet", "--trust-model", "always", "--encrypt"]
+    to = ["--recipient-file", str(tmp_path / "public.asc")]
+    sealed = subprocess.run([*gpg, *to], input=zipped(claims_dot_csv=CLAIMS), capture_output=True, check=True).stdout
+    monkeypatch.setenv("INLET_PASSPHRASE", gpg_key.passphrase)
+    with keyring(tmp_path / "private.asc") as decrypt:
+        done = drafted({"claims_20260131.zip.pgp": sealed}, decrypt=decrypt)
+    assert (done.expect, source(done).pgp_key) == (["pgp", "zip"], "acme-feed")
+    assert done.untested == "what a key or a password opens is not made up"
+
+
+def test_a_sample_that_a_password_opens(drafted: Callable[..., Drafted]) -> None:
+    out = io.BytesIO()
+    with pyzipper.AESZipFile(out, "w", encryption=pyzipper.WZ_AES) as archive:
+        archive.setpassword(b"sesame")
+        archive.writestr("claims.csv", CLAIMS)
+    sample = {"claims.zip": out.getvalue()}
+    with pytest.raises(Undecryptable, match="encrypted with a password and none was given"):
+        drafted(sample)
+    done = drafted(sample, passwords=(SecretStr("wrong"), SecretStr("sesame")))
+    assert (done.expect, source(done).archive_password) == (["zip"], "acme-feed")
+    assert done.untested == "what a key or a password opens is not made up"
+
+
+def test_avro_is_read_and_none_is_made_up(drafted: Callable[..., Drafted]) -> None:
+    done = drafted({"claims.avro": avro()})
+    assert (done.datasets, done.untested) == ({"claims": "Avro()"}, "nothing here writes Avro")
+
+
+def test_states_of_one_table_are_one_dataset(drafted: Callable[..., Drafted]) -> None:
+    made = source(drafted({f"claims_{state}_202601.csv": CLAIMS for state in ("CA", "NY", "TX")}))
+    assert len(made.datasets) == 1
+    assert all(made.datasets_of(f"claims_{state}_202602.csv") for state in ("CA", "NY", "TX"))
+
+
+def test_records_that_do_not_parse_are_a_limit_and_something_to_ask(drafted: Callable[..., Drafted]) -> None:
+    done = drafted({"claims.csv": CLAIMS + b"90020,Ed,1,2\n" * 1})
+    assert source(done).reject_limit == pytest.approx(0.28)
+    assert "ask the party why records do not parse" in Path(done.flow).read_text()
+
+
+def test_a_layout_that_is_known_is_taken(drafted: Callable[..., Drafted], tmp_path: Path) -> None:
+    (tmp_path / "layout.csv").write_text("name,start,length\nclaim,1,5\nwho,7,12\namount,19,6\n")
+    done = drafted({"claims.dat": FIXED}, options=(f"layout={tmp_path / 'layout.csv'}",))
+    assert 'Field(name="who", start=7, length=12)' in Path(done.flow).read_text()
+
+
+def test_prefect_yaml_gains_two_entries_and_keeps_the_rest(drafted: Callable[..., Drafted], root: Path) -> None:
+    before = (root / "prefect.yaml").read_text()
+    drafted({"claims.csv": CLAIMS})
+    after = (root / "prefect.yaml").read_text()
+    assert after.startswith(before.rstrip("\n"))
+    added = yaml.safe_load(after)["deployments"][len(yaml.safe_load(before)["deployments"]) :]
+    assert [(one["name"], one["entrypoint"]) for one in added] == [
+        ("ingest", "flows.acme_feed.acme_feed"),
+        ("drop", "flows.acme_feed.acme_feed"),
+    ]
+    assert all(one["work_pool"]["name"] == "inlet" and one["tags"][:2] == ["inlet", "acme-feed"] for one in added)
+
+
+@pytest.mark.parametrize("there", ["flows/acme_feed.py", "tests/flows/test_feed_acme_feed.py", "prefect.yaml"])
+def test_nothing_is_written_over(there: str, drafted: Callable[..., Drafted], root: Path) -> None:
+    done = drafted({"claims.csv": CLAIMS})
+    kept = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    for path in (*done.files, str(root / "prefect.yaml")):
+        if not path.endswith(there):
+            Path(path).unlink()
+    with pytest.raises(FileExistsError, match="choose another --name"):
+        drafted({"claims.csv": CLAIMS})
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == {
+        path: data for path, data in kept.items() if str(path).endswith(there)
+    }
+
+
+def test_a_dry_run_writes_nothing(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "claims.csv").write_bytes(CLAIMS)
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    done = draft(str(tmp_path / "claims.csv"), root=root, dry=True)
+    assert done.files[done.flow].startswith('"""claims: claims.')
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("claims.csv", CLAIMS),
+        ("claims.dat", FIXED),
+        ("feed.xml", XML),
+        ("rows.ndjson", b'{"who": {"name": "Zebediah", "ids": ["A1234", "A1235"]}}\n{"who": {"name": "Philippa"}}\n'),
+        ("remits.835", X12),
+    ],
+)
+def test_no_value_of_the_sample_is_in_what_is_written(
+    name: str, data: bytes, drafted: Callable[..., Drafted], root: Path
+) -> None:
+    done = drafted({name: data})
+    assert done.untested is None
+    known = "who claim amount item name made feed items entry ids"
+    codes = "835 837 005010X221A1 00501 ISA GS ST BPR TRN N1 LX CLP NM1 SE GE IEA CHK"
+    own = {*known.split(), *codes.split()}
+    values = {word for word in re.findall(r"\w{4,}", data.decode()) if word not in own}
+    assert values
+    written = "\n".join(Path(path).read_text() for path in done.files)
+    assert [value for value in values if re.search(rf"\b{value}\b", written)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "error", "says"),
+    [
+        ("page.csv", b"<!DOCTYPE html><html><body>Not found</body></html>", UnknownFormat, "web page"),
+        ("x.bin", bytes(range(256)) * 40, UnknownFormat, "begins as no format that is known"),
+        ("empty.txt", b"", UnknownFormat, "is empty"),
+        ("note.txt", b"Dear all,\nplease find the file\nattached. Regards, Ed\n", UnknownFormat, "--format csv"),
+        ("none.zip", zipped(), UnknownFormat, "there is none inside"),
+        ("broken.csv.gz", gzip.compress(CLAIMS)[:-9], DataError, "broken.csv.gz"),
+        ("ragged.csv", b"a,b,c\n1,2\n1,2,3,4\n", Unreadable, "no record of it parses"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_what_to_do(
+    name: str, data: bytes, error: type[Exception], says: str, drafted: Callable[..., Drafted], root: Path
+) -> None:
+    with pytest.raises(error, match=re.escape(says)):
+        drafted({name: data})
+    assert not (root / "flows").exists()
+
+
+def test_a_sample_that_is_not_there(root: Path) -> None:
+    with pytest.raises(NotThere, match="no file or folder here, and no block"):
+        draft("nowhere/at-all", root=root)
+
+
+def test_a_sample_where_a_block_leads(fill: Fill, root: Path, prefect_server: PrefectServer) -> None:
+    """Of whatever kind the place is: it is listed, and its newest files are opened."""
+    place = fill({"claims_20260131.csv": CLAIMS, "claims_20260228.csv": CLAIMS, "read me.pdf": b"%PDF-1.4"})
+    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
+        place.save("acme-care", overwrite=True)  # type: ignore[call-arg]
+        done = draft(f"{place._block_type_slug}/acme-care", root=root)
+    made = source(done)
+    assert (done.slug, list(made.datasets)) == ("acme-care", ["claims"])
+    assert made.deliveries[0].groups("claims_20260331.csv") is not None
+    assert list(done.unread) == ["read me.pdf"]
+
+
+PROVIDERS = (
+    "NPI,Entity Type Code,Provider Last Name,Provider First Name,Provider Organization Name,Taxonomy Code,State,"
+    "Last Update Date\n"
+    + "".join(
+        f"{npi},{1 if n % 2 else 2},{'Doe' if n % 2 else ''},{'Jo' if n % 2 else ''},{'' if n % 2 else 'Clinic'},"
+        f"207Q00000X,CA,2026-01-0{n + 1}\n"
+        for n, npi in enumerate(["1234567893", "1679576722", "1417955519", "1003000126"])
+    )
+)
+
+
+def test_a_drafted_flow_runs_as_written_on_its_sample(
+    drafted: Callable[..., Drafted],
+    root: Path,
+    tmp_path: Path,
+    local_lake: Lake,
+    prefect_server: PrefectServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From a block's location to Raw, and, as all that is in it is a public registry's, on to `current`."""
+    monkeypatch.setenv("INLET_SPARK_MASTER", "local[2]")
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", str(tmp_path))
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "providers_20260131.csv").write_text(PROVIDERS)
+    monkeypatch.setattr(flows, "__path__", [*flows.__path__, str(root / "flows")])
+    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
+        Drive(path=tmp_path / "outside").save("acme-providers", overwrite=True)  # type: ignore[call-arg]
+        local_lake.save("lake", overwrite=True)  # type: ignore[call-arg]
+        done = draft("drive/acme-providers", root=root)
+        module = importlib.import_module("flows.acme_providers")
+        state = module.acme_providers(return_state=True)
+    assert state.is_completed(), state.message
+    tables = Tables(local_lake.catalog_properties(), local_lake.url())
+    assert tables.rows("raw.acme_providers_providers") == 4
+    assert done.mapped == {"providers": ["provider"]}
+    assert tables.rows("current.provider") == 4
