@@ -1,7 +1,7 @@
 # Everything a developer and CI run. `make` alone lists it.
 PYTHON ?= python3
 SIZE ?= small
-PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+test: PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 LOCK_ARGS ?=
 IMAGE ?= inlet:local
 
@@ -76,7 +76,7 @@ test: env tools classes ## all tests; PYTEST_ARGS="-k nppes" for some, INLET_REA
 	$(BIN)/pytest $(PYTEST_ARGS) --ignore tests/cluster
 
 test-cluster: env ## those on a real Kubernetes: of KUBECONFIG, or a node on this machine (root on Debian, Go)
-	$(BIN)/pytest tests/cluster
+	$(BIN)/pytest tests/cluster $(PYTEST_ARGS)
 
 cluster: ## a Kubernetes of one node below build/cluster, with inlet's image, to play with: root on Debian, Go
 	@tests/cluster/kubernetes/up.sh
@@ -126,7 +126,7 @@ bench-unwrap: unwrap-tools
 unwrap-tools: ## what bench-unwrap compares with: pigz, igzip, unzip, zstd, bzip2, gpg
 	@deployments/setup/debian.sh pigz isal zip unzip zstd bzip2 gnupg || true
 
-bench-%: env ## a benchmark, bench/%.py; SIZE=small unless told
+bench-%: env ## a benchmark, bench/%.py or bench/%/; SIZE=small unless told
 	$(BIN)/python -m bench.$* --size $(SIZE)
 
 # Pins stay as they are unless LOCK_ARGS="--upgrade" or "--upgrade-package NAME".

@@ -27,8 +27,10 @@ from pydantic import SecretBytes, SecretStr, ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from blocks import lifecycle
 from blocks.archive import ArchivePassword
-from blocks.errors import Misconfigured
+from blocks.errors import Misconfigured, PlaceError
+from blocks.hash_key import HashKey
 from blocks.lake import Lake
 from blocks.pgp import PgpKey
 from blocks.place import Place
@@ -51,7 +53,9 @@ NOTIFIERS: tuple[type[Block], ...] = (
 )
 KINDS: dict[str, type[Block]] = {
     kind.get_block_type_slug(): kind
-    for kind in cast(tuple[type[Block], ...], (*PLACES, Lake, PgpKey, ArchivePassword, AwsCredentials, *NOTIFIERS))
+    for kind in cast(
+        tuple[type[Block], ...], (*PLACES, Lake, PgpKey, ArchivePassword, HashKey, AwsCredentials, *NOTIFIERS)
+    )
 }
 """The block types that settings may name, by slug."""
 
@@ -88,12 +92,22 @@ def changes(settings: Settings, client: SyncPrefectClient) -> Iterator[Change | 
             yield Missing(f"block {name}", str(error))
             continue
         yield from _changed_block(name, made[name])
+        if isinstance(lake := made[name], Lake):
+            yield from _staged(name, lake)
     yield from _pool(settings.pool, client)
     servers = {block.server: PER_SERVER for block in made.values() if isinstance(block, Place) and block.server}
     for server, limit in sorted({**servers, **settings.limits}.items()):
         yield from _limit(server, limit, client)
-    if settings.alerts:
-        yield from _automations(settings.alerts.blocks, made, settings, client)
+    yield from _automations(settings.alerts.blocks if settings.alerts else (), made, settings, client)
+
+
+def _staged(name: str, lake: Lake) -> Iterator[Change | Missing]:
+    """The rule by which the lake's bucket itself removes what is staged, unless it has one."""
+    try:
+        if lifecycle.missing(lake):
+            yield Change(f"what {lake.root} has staged is to end by itself", (), partial(lifecycle.put, lake))
+    except PlaceError as error:
+        yield Missing(f"rule for what is staged in {name}", str(error))
 
 
 def _types() -> Iterator[Change]:
@@ -220,7 +234,10 @@ def _limit(server: str, limit: int, client: SyncPrefectClient) -> Iterator[Chang
 def _automations(
     blocks: Sequence[str], made: Container[str], settings: Settings, client: SyncPrefectClient
 ) -> Iterator[Change | Missing]:
-    """Those of `deployments.automations`, by name; what does not differ is not written: its clock would begin anew."""
+    """Those of `deployments.automations`, by name; what does not differ is not written: its clock would begin anew.
+
+    Where nobody is to be told those are left that do something else.
+    """
     ids = []
     for name in blocks:
         document = _document(name, client)
@@ -231,7 +248,7 @@ def _automations(
             return
         ids.append(document or UUID(int=0))  # in a dry run it is not there yet
     there = {automation.name: automation for automation in client.read_automations()}
-    for wanted in (AutomationCore.model_validate(_told(each)) for each in automations(*ids)):
+    for wanted in (AutomationCore.model_validate(_told(each)) for each in automations(*ids) if each.actions):
         found = there.get(wanted.name)
         if found is None:
             yield Change(f"automation {wanted.name}", (), partial(client.create_automation, wanted))
@@ -272,7 +289,7 @@ def main(
                     console.print(Text(f"    {line}"))
                 if not dry_run:
                     change.make()
-    except SettingsError as error:
+    except (SettingsError, PlaceError) as error:
         console.print(Text(str(error), style="red"), soft_wrap=True)
         raise typer.Exit(1) from error
     console.print("Nothing differs." if not count else f"{count} {'differ' if dry_run else 'made'}.")

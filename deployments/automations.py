@@ -15,6 +15,7 @@ from prefect.events.actions import ActionTypesOrUnknown, SendNotification
 
 from tasks.dispatch import HELD, LATE, TOLD_ALREADY
 from tasks.events import Happened
+from tasks.memory import RAN_OUT
 
 TAG = "inlet"
 """The tag of every deployment whose runs are watched."""
@@ -161,6 +162,23 @@ def _runs(blocks: Sequence[UUID], patience: Patience) -> list[Automation]:
                 f"{{{{ flow_run.name }}}} crashed ({DEPLOYMENT})",
                 f"{says}\n\n{looks}, and for memory that ran out. {again}\n\nRun: {RUN}",
             ),
+        ),
+        Automation(
+            name="inlet: a run's memory ran out",
+            description="Says so in the run's state, and what to choose.",
+            trigger=EventTrigger(
+                # a pod that fails with a reason is told of as evicted
+                expect={"prefect.kubernetes.pod.failed", "prefect.kubernetes.pod.evicted"},
+                match=ResourceSpecification(
+                    {"prefect.resource.id": "prefect.kubernetes.pod.*", "kubernetes.diagnosis": "OOMKilled"}
+                ),
+                posture=Posture.Reactive,
+                threshold=1,
+                for_each={run},
+                within=patience.again,
+            ),
+            # whatever else was made of it: a process that is killed can only be said to have ended
+            actions=[ChangeFlowRunState(name=None, state=StateType.CRASHED, message=RAN_OUT, force=True)],
         ),
         Automation(
             name="inlet: a run went silent",

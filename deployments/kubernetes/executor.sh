@@ -10,6 +10,13 @@ while IFS= read -r option; do
 done < "$options"
 rm "$options"
 
+# By what it and its run know each other. Spark itself reads the file only where it knows its master, as no executor does.
+secret=/run/secrets/spark/secret
+if [ -r "$secret" ]; then
+    _SPARK_AUTH_SECRET=$(base64 -w 0 "$secret")
+    export _SPARK_AUTH_SECRET
+fi
+
 spark=$(dirname "$("$PYSPARK_PYTHON" -c 'import pyspark; print(pyspark.__file__)')")
 exec java "$@" -Xms"$SPARK_EXECUTOR_MEMORY" -Xmx"$SPARK_EXECUTOR_MEMORY" -cp "$spark/jars/*:${SPARK_CLASSPATH:-}" \
     org.apache.spark.scheduler.cluster.k8s.KubernetesExecutorBackend \

@@ -45,7 +45,6 @@ def site(cluster: clusters.Cluster, inlet_image: str, tmp_path_factory: pytest.T
         outside / "Dockerfile",
         outside,
         given="INLET_CLUSTER_OUTSIDE_IMAGE",
-        BASE=inlet_image,
     )
     with sites.site(cluster, inlet_image, image, tmp_path_factory.mktemp("site")) as found:
         yield found

@@ -53,9 +53,40 @@ class Site:
         text = base64.b64encode(file.read_bytes()).decode()
         self.outside.kubectl("exec", "--stdin", "sftp", "--", "sh", "-c", whole, stdin=text)
 
+    def deployment(self, name: str) -> dict[str, Any]:
+        """What the server knows of a deployment, such as nppes/drop."""
+        url = f"{self.api}/deployments/name/{name}"
+        found: dict[str, Any] = httpx.get(url, timeout=30).raise_for_status().json()
+        return found
+
+    @contextlib.contextmanager
+    def changed(self, deployment: str, **variables: object) -> Iterator[None]:
+        """A deployment has other job variables, as after an edit in the UI."""
+        found = self.deployment(deployment)
+        url, before = f"{self.api}/deployments/{found['id']}", found["job_variables"]
+        httpx.patch(url, json={"job_variables": before | variables}, timeout=30).raise_for_status()
+        try:
+            yield
+        finally:
+            httpx.patch(url, json={"job_variables": before}, timeout=30).raise_for_status()
+
+    @contextlib.contextmanager
+    def observed(self, namespace: str) -> Iterator[None]:
+        """The worker looks after a further namespace."""
+        self._observe(f"inlet,{namespace}")
+        try:
+            yield
+        finally:
+            self._observe("inlet")
+
+    def _observe(self, namespaces: str) -> None:
+        said = json.dumps({"data": {"PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES": namespaces}})
+        self.cluster.kubectl("patch", "configmap", "inlet-worker", f"--patch={said}")
+        self.cluster.kubectl("rollout", "restart", "deployment/inlet-worker")
+
     def start(self, deployment: str, variables: dict[str, Any] | None = None, **parameters: Any) -> str:
         """Start a run of a deployment, as the UI does; its id."""
-        found = httpx.get(f"{self.api}/deployments/name/{deployment}", timeout=30).raise_for_status().json()
+        found = self.deployment(deployment)
         run = {"parameters": parameters, "job_variables": variables or {}, "state": {"type": "SCHEDULED"}}
         url = f"{self.api}/deployments/{found['id']}/create_flow_run"
         return str(httpx.post(url, json=run, timeout=30).raise_for_status().json()["id"])
@@ -83,8 +114,10 @@ class Site:
 
     def told(self, id: str) -> str:
         """What is known of a run that is not as it was to be."""
-        pods = self.cluster.kubectl("describe", "pods", f"--selector=prefect.io/flow-run-id={id}")
-        return f"{self.run(id)['state']}\n{pods[-4000:]}\n{self.logs(id)[-4000:]}"
+        selector = f"prefect.io/flow-run-id={id}"
+        ended = [pod["status"].get("containerStatuses") for pod in self.cluster.list("pods", selector)]
+        pods = self.cluster.kubectl("describe", "pods", f"--selector={selector}")
+        return f"{self.run(id)['state']}\n{ended}\n{pods[-4000:]}\n{self.logs(id)[-4000:]}"
 
     def logs(self, id: str) -> str:
         """What a run's pods have said."""
@@ -99,7 +132,9 @@ class Site:
         found = [job for job in self.cluster.list("jobs") if not finished(job)]
         return [job["metadata"]["labels"]["prefect.io/flow-run-id"] for job in found]
 
-    def pods(self, selector: str = "app.kubernetes.io/name in (inlet-flow,inlet-executor)") -> list[dict[str, Any]]:
+    def pods(
+        self, selector: str = "app.kubernetes.io/component in (inlet-flow,inlet-executor)"
+    ) -> list[dict[str, Any]]:
         """Pods that are there and have not ended."""
         found = self.cluster.list("pods", selector)
         return [pod for pod in found if pod["status"].get("phase") in ("Pending", "Running")]
@@ -114,10 +149,20 @@ class Site:
             time.sleep(0.5)
         return found
 
+    def landed(self, source: str, drop: str) -> dict[str, str]:
+        """When each landed object of a drop was last written, by its path."""
+        found = self.lake.fs().find(self.lake.path("landed", source, drop), detail=True)
+        return {path: str(said["LastModified"]) for path, said in found.items() if not path.endswith(".json")}
+
+    @property
+    def tables(self) -> Tables:
+        """The lake's tables."""
+        return Tables(self.lake.catalog_properties(), self.lake.url())
+
     def current(self, schema: str, key: str) -> dict[str, dict[str, Any]]:
         """What `current` has of a schema; each key is there once."""
-        tables, fs = Tables(self.lake.catalog_properties(), self.lake.url()), self.lake.fs()
-        rows = [row for url in tables.files(f"current.{schema}") for row in pq.read_table(fs.open(url)).to_pylist()]
+        files, fs = self.tables.files(f"current.{schema}"), self.lake.fs()
+        rows = [row for url in files for row in pq.read_table(fs.open(url)).to_pylist()]
         found = {row[key]: row for row in rows}
         assert len(found) == len(rows)
         return found
@@ -141,6 +186,8 @@ def site(cluster: Cluster, image: str, outside_image: str, home: Path) -> Iterat
         endpoint = f"http://{s3}:8333"
         lake_keys = {"AWS_ACCESS_KEY_ID": "inlet", "AWS_SECRET_ACCESS_KEY": keys["s3"]}
         _secret(inlet, "inlet-lake", **lake_keys, AWS_REGION="us-east-1", AWS_ENDPOINT_URL_S3=endpoint)
+        between = uuid.uuid4().hex
+        _secret(inlet, "inlet-spark", secret=between)
         made = inlet.kubectl("kustomize", str(HERE / "overlay")).replace("localhost/inlet:test", image)
         inlet.kubectl("apply", "--filename=-", stdin=made)
         server = f"http://{_service(inlet, 'prefect-server')}:4200/api"
@@ -164,7 +211,7 @@ def site(cluster: Cluster, image: str, outside_image: str, home: Path) -> Iterat
         )
         lake.fs().mkdir("lake")
         _deploy(home, api, image, postgres, sftp)
-        yield Site(inlet, outside, api, lake, (keys["s3"], keys["user"].splitlines()[2]))
+        yield Site(inlet, outside, api, lake, (keys["s3"], keys["user"].splitlines()[2], between))
 
 
 def _keys(home: Path) -> dict[str, str]:

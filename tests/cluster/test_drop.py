@@ -1,12 +1,15 @@
 """A drop from SFTP to S3, with everything on a cluster: the worker's Jobs, the image, Spark's executors."""
 
 import json
+import os
+from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from bench.synthetic.nppes import World
-from tests.cluster.cluster import Refused, finished
+from tests.cluster.cluster import ROOT, Cluster, Refused, finished
 from tests.cluster.site import EXECUTORS, Site
 
 START = date(2025, 11, 8)
@@ -28,7 +31,7 @@ def test_a_drop_goes_from_sftp_to_current_on_s3(site: Site, world: World) -> Non
     (drop,) = site.children(ingest["id"])
     assert drop["name"] == "nppes 2025-11"
     assert site.current("provider", "npi").keys() == {row["npi"] for row in world.truth().to_pylist()}
-    assert site.pods() == []
+    site.until(lambda: not site.pods(), 30, site.pods)
 
 
 def test_no_secret_stands_in_an_object_of_the_cluster_or_in_a_log(site: Site, world: World) -> None:
@@ -40,13 +43,17 @@ def test_no_secret_stands_in_an_object_of_the_cluster_or_in_a_log(site: Site, wo
 def test_large_stages_are_done_by_executors_which_are_gone_after_it(site: Site, world: World) -> None:
     before = site.current("provider", "npi")
     run = site.start("nppes/drop", EXECUTORS, drops="2025-11", start_from="landed", force=True)
-    (executor,) = site.until(lambda: site.pods("app.kubernetes.io/name=inlet-executor"), 120, lambda: site.told(run))
+    (executor,) = site.until(
+        lambda: site.pods("app.kubernetes.io/component=inlet-executor"), 120, lambda: site.told(run)
+    )
     owner = executor["metadata"]["ownerReferences"][0]
     (driver,) = site.pods(f"prefect.io/flow-run-id={run}")
     assert owner["uid"] == driver["metadata"]["uid"]  # by which it ends with it, however that ends
     (container,) = executor["spec"]["containers"]
     assert container["resources"]["limits"]["cpu"] == "1"
     assert not executor["spec"]["automountServiceAccountToken"]
+    # it has from a Secret what else Spark would write into it
+    assert "_SPARK_AUTH_SECRET" not in [variable["name"] for variable in container["env"]]
     ended = site.ends(run)
     assert ended["state_type"] == "COMPLETED", site.told(run)
     assert site.current("provider", "npi") == before
@@ -111,3 +118,37 @@ def test_a_pod_that_is_more_than_it_needs_to_be_is_not_let_in(site: Site) -> Non
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root"}, "spec": spec}
     with pytest.raises(Refused, match='violates PodSecurity "restricted'):
         site.cluster.kubectl("apply", "--filename=-", stdin=json.dumps(pod))
+
+
+def test_all_manifests_are_such_as_the_clusters_api_takes(site: Site) -> None:
+    """By its own schemas and strictly, those as well that a cluster of one node cannot prove: network policies."""
+    kubernetes = ROOT / "deployments" / "kubernetes"
+    made = site.cluster.kubectl("kustomize", str(kubernetes))
+    check = ("apply", "--dry-run=server", "--validate=strict", "--filename=-")
+    said = site.cluster.kubectl(*check, stdin=made)
+    assert said.count("networkpolicy.networking.k8s.io/") == made.count("kind: NetworkPolicy") > 0
+    site.cluster.kubectl(*check, stdin=(kubernetes / "ftp.yaml").read_text())
+    with pytest.raises(Refused, match="unknown field"):
+        site.cluster.kubectl(*check, stdin=made.replace("podSelector:", "podSelektor:"))
+
+
+@pytest.fixture
+def own_namespace(site: Site, tmp_path: Path) -> Iterator[Cluster]:
+    """A namespace for one source, made as docs/kubernetes.md says."""
+    with site.cluster.fresh("inlet-nppes") as own:
+        flows = os.path.relpath(ROOT / "deployments" / "kubernetes" / "flows", tmp_path)
+        (tmp_path / "kustomization.yaml").write_text(f"namespace: {own.namespace}\nresources: [{flows}]\n")
+        own.kubectl("apply", "--kustomize", str(tmp_path))
+        secret = site.cluster.get("secret", "inlet-lake")
+        own.apply(secret | {"metadata": {"name": "inlet-lake"}})
+        with site.observed(own.namespace):
+            yield own
+
+
+def test_a_source_may_have_a_namespace_of_its_own(site: Site, world: World, own_namespace: Cluster) -> None:
+    variables = {"namespace": own_namespace.namespace}
+    run = site.start("nppes/drop", variables, drops="2025-11", start_from="transformed", force=True)
+    ended = site.ends(run)
+    assert ended["state_type"] == "COMPLETED", site.told(run)
+    (pod,) = own_namespace.list("pods", f"prefect.io/flow-run-id={run}")
+    assert own_namespace.wait("pod", pod["metadata"]["name"], finished)["status"]["phase"] == "Succeeded"

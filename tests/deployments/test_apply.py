@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests import servers
+from tests.servers import HTTP
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,7 +72,7 @@ class Environment:
         path.write_text(text.replace(old, new))
 
     def api(self, path: str) -> Any:
-        return httpx.post(f"{self.server.api_url}/{path}/filter", json={}, timeout=30).json()
+        return HTTP.post(f"{self.server.api_url}/{path}/filter", json={}, timeout=30).json()
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,17 @@ def environment(server: servers.PrefectServer, tmp_path_factory: pytest.TempPath
     (home / "inlet.toml").write_text(SETTINGS.format(home=home))
     (home / "password").write_text("hunter2-first")
     return Environment(server, home)
+
+
+def test_where_nobody_is_told_runs_are_called_crashed_all_the_same(
+    server: servers.PrefectServer, tmp_path: Path
+) -> None:
+    settings = SETTINGS.format(home=tmp_path)
+    (tmp_path / "inlet.toml").write_text(settings.partition("[alerts]")[0])
+    (tmp_path / "password").write_text("hunter2")
+    _, planned = Environment(server, tmp_path).apply("--dry-run")
+    made = [line for line in planned if line.startswith("+ automation ")]
+    assert made == ["+ automation inlet: a run's memory ran out", "+ automation inlet: a run went silent"]
 
 
 def test_it_makes_what_is_not_there_says_what_differs_and_is_done_the_second_time(environment: Environment) -> None:
@@ -126,9 +137,9 @@ def test_it_makes_what_is_not_there_says_what_differs_and_is_done_the_second_tim
 def test_what_somebody_changed_by_hand_is_changed_back(environment: Environment) -> None:
     environment.apply()
     (limit,) = [each for each in environment.api("v2/concurrency_limits") if each["name"] == "sftp.example.org"]
-    httpx.patch(f"{environment.server.api_url}/v2/concurrency_limits/{limit['id']}", json={"limit": 9})
+    HTTP.patch(f"{environment.server.api_url}/v2/concurrency_limits/{limit['id']}", json={"limit": 9})
     (first, *_) = environment.api("automations")
-    httpx.patch(f"{environment.server.api_url}/automations/{first['id']}", json={"enabled": False})
+    HTTP.patch(f"{environment.server.api_url}/automations/{first['id']}", json={"enabled": False})
     code, lines = environment.apply()
     assert code == 0
     assert lines[:2] == ["~ limit of sftp.example.org", "    9 -> 2"]

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import psutil
 import pytest
 import yaml
 from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending
 from pydantic import SecretStr
@@ -34,8 +34,9 @@ from blocks.http import HttpServer
 from blocks.lake import Lake
 from deployments.automations import ALERTS, PATIENCE, Patience, automations
 from tasks.manifest import now
+from tasks.memory import RAN_OUT
 from tests import servers
-from tests.servers import Receiver
+from tests.servers import HTTP, Receiver
 
 ROOT = Path(__file__).parents[2]
 UI = "http://prefect.example.org"
@@ -192,7 +193,7 @@ def site(tarpit: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
     with servers.prefect(home, **hasty) as server, servers.receiver() as webhook, Mailbox().open() as mail:
         env = server.env | {
             "PYTHONPATH": f"{ROOT}:{home}",
-            "INLET_SCRATCH": str(home),
+            "SPARK_LOCAL_DIRS": str(home),
             "INLET_SPARK_MASTER": os.environ.get("INLET_SPARK_MASTER", "local[2]"),
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         }
@@ -246,7 +247,7 @@ def vanished(env: dict[str, str], home: Path) -> UUID:
     url = f"{env['PREFECT_API_URL']}/events/filter"
 
     def beats() -> bool:
-        return bool(httpx.post(url, json={"filter": beat}, timeout=30).json()["events"])
+        return bool(HTTP.post(url, json={"filter": beat}, timeout=30).json()["events"])
 
     try:
         until(beats, lambda: (home / "vanished.log").read_text())
@@ -332,6 +333,21 @@ def test_a_run_whose_machine_is_gone_is_called_crashed_and_told_of(site: Site) -
     assert site.state(site.runs["vanished"]) == "Crashed"
 
 
+def test_a_run_whose_pod_was_killed_for_its_memory_says_so(site: Site) -> None:
+    """As the worker's observer tells of it: it emits this event for a pod that is gone as a whole."""
+    run = started("tarpit/alone", state=Pending(), since=2019)
+    emit_event(
+        "prefect.kubernetes.pod.evicted",
+        {"prefect.resource.id": f"prefect.kubernetes.pod.{uuid4()}", "kubernetes.diagnosis": "OOMKilled"},
+        related=[{"prefect.resource.id": f"prefect.flow-run.{run}", "prefect.resource.role": "flow-run"}],
+    )
+    site.ends(run, "Crashed")
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(run).state
+    assert state is not None
+    assert state.message == RAN_OUT
+
+
 def test_every_message_came_by_mail_as_well(site: Site) -> None:
     def mails() -> set[tuple[str, str]]:
         found = [message_from_string(text, policy=policy.default) for text in site.mail.got]
@@ -346,7 +362,7 @@ def test_every_message_came_by_mail_as_well(site: Site) -> None:
 
 def test_names_are_told_apart_and_stay() -> None:
     names = [automation.name for automation in automations(uuid4())]
-    assert len(set(names)) == len(names) == len(ALERTS) + 6
+    assert len(set(names)) == len(names) == len(ALERTS) + 7
     assert all(name.startswith("inlet: ") for name in names)
     assert names == [automation.name for automation in automations()]
 

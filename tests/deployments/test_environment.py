@@ -21,6 +21,21 @@ SPARK_JARS = Path(pyspark.__file__).parent / "jars"
 POM = ROOT / "spark" / "jars" / "pom.xml"
 
 
+# The tests
+
+
+def test_names_of_tests_hold_no_bytes(request: pytest.FixtureRequest) -> None:
+    """They are the same whenever and wherever they are collected: pytest's workers compare them."""
+    given = [
+        (item.nodeid, item.callspec.params.values()) for item in request.session.items if hasattr(item, "callspec")
+    ]
+    assert not [
+        name
+        for name, values in given
+        if any(isinstance(value, bytes) and len(value) > 8 and repr(value[:8])[2:-1] in name for value in values)
+    ]
+
+
 # The lock
 
 

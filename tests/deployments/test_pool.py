@@ -8,10 +8,11 @@ from uuid import uuid4
 import jsonschema
 import pytest
 import yaml
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import Flow, FlowRun
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
-from deployments.pool import template
+from deployments.pool import JOB, template
 from deployments.settings import Pool, SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,22 @@ def test_a_run_that_is_evicted_goes_back_to_the_pool_and_kubernetes_starts_no_se
     assert made["spec"]["backoffLimit"] == 0
     assert made["spec"]["template"]["spec"]["restartPolicy"] == "Never"
     assert environment(made)["PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR"] == "reschedule"
+
+
+def test_network_policies_find_the_pods_of_runs_as_a_worker_labels_them() -> None:
+    """A worker puts the names of flow and deployment into labels of its own choice, over what the template says."""
+    made = template(Pool(type="kubernetes", variables={"image": "inlet:1"}))
+    configuration = asyncio.run(KubernetesWorkerJobConfiguration.from_template_and_values(made, {}))
+    run, party = FlowRun(name="brisk-otter", flow_id=uuid4()), Flow(id=uuid4(), name="nppes")
+    drop = DeploymentResponse(id=uuid4(), name="drop", flow_id=party.id)
+    configuration.prepare_for_flow_run(run, drop, party)
+    labels = configuration.job_manifest["spec"]["template"]["metadata"]["labels"]
+    policies = list(yaml.safe_load_all((JOB.parent / "flows" / "network.yaml").read_text()))
+    for selector in (policy["spec"]["podSelector"] for policy in policies):
+        (chosen,) = selector.get("matchExpressions") or [
+            {"key": key, "values": [value]} for key, value in selector["matchLabels"].items()
+        ]
+        assert labels[chosen["key"]] in chosen["values"]
 
 
 def test_a_pool_cannot_say_otherwise() -> None:
