@@ -269,7 +269,9 @@ def _candidates(head: str, declared: re.Match[str] | None) -> Iterator[_Marks]:
     single = [mark for mark in (*_STRONG, *_WEAK) if mark in head]
     least = max(1, 0.3 * len(lines))
     delimiters = [
-        mark for mark in dict.fromkeys((*single, *_PAIRS, *found)) if sum(mark in line for line in lines) >= least
+        mark
+        for mark in dict.fromkeys((*single, *_PAIRS, *found))
+        if sum(mark in line for line in lines) >= least and not _is_empty_fields(mark, head)
     ]
     if declared:
         delimiters = [declared[1]]
@@ -281,6 +283,14 @@ def _candidates(head: str, declared: re.Match[str] | None) -> Iterator[_Marks]:
             if "\\" in head and len(delimiter) == 1:
                 yield _Marks(delimiter, quote, "\\")
     yield _Marks("\n", '"', None)  # one column
+
+
+def _is_empty_fields(mark: str, head: str) -> bool:
+    """Whether a mark such as `||` is one of `|` with nothing between: most of its runs are not made up of it."""
+    if len(mark) == 1 or len(set(mark)) > 1:
+        return False
+    runs = re.findall(f"{re.escape(mark[0])}+", head)
+    return sum(len(run) % len(mark) == 0 for run in runs) < 0.5 * len(runs)
 
 
 def _parsed(text: str, marks: _Marks) -> _Rows:
@@ -321,8 +331,8 @@ def _parsed(text: str, marks: _Marks) -> _Rows:
 
 
 def _suspect(marks: _Marks) -> Callable[[str], bool]:
-    """Whether a bare cell holds what belongs outside of cells: another delimiter, or quotes round it."""
-    others = "".join(mark for mark in ",;\t|" if mark not in marks.delimiter)
+    """Whether a bare cell holds what belongs outside of cells: another delimiter, part of its own, or quotes around."""
+    others = "".join(mark for mark in ",;\t|" if mark != marks.delimiter)
     apart = re.compile(rf"[{others}\x00-\x08\x0e-\x1f]")
 
     def suspect(cell: str) -> bool:

@@ -350,6 +350,12 @@ CASES = [
     Case("apostrophes in every record", "name,city\nO'Brien,'s Gravenhage\nD'Arcy,x\n"),
     Case("Excel's own first line", "sep=;\na;b\n1;2\n", Csv(delimiter=";", skip=1)),
     Case("blanks", "a b c\n1 2 3\n4 5 6\n", Csv(delimiter=" ")),
+    Case(
+        "fields that are mostly empty",
+        "1|E|||||7|9|||x|\n2|E|||||8|10|||y|\n3|E|||||4||||z|\n",
+        Csv(delimiter="|", header=False),
+    ),
+    Case("two marks as one", "a||b||c\n1||||3\n4||5||6\n7||8||9|0\n", Csv(delimiter="||")),
     Case("colons", "root:x:0:0:root\nbin:x:1:1:bin\nmail:x:8:12:mail\n", Csv(delimiter=":", header=False)),
     Case("two header rows", ",2019,,2020,\nregion,a,b,a,b\nn,1,2,3,4\ns,5,6,7,8\n", Csv(header=2)),
     Case("meta lines", "##x=1\n##y=2\n#CHROM\tPOS\n1\t100\n1\t200\n", Csv(delimiter="\t", skip=2)),
