@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from string import ascii_letters, digits
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 from urllib.parse import parse_qsl
@@ -17,6 +18,7 @@ from pydantic.fields import FieldInfo
 from spark.detect import DOUBTFUL, detect
 from spark.errors import UnknownFormat, Unreadable
 from spark.readers import READERS, AnyReader, Fixed, Layout
+from spark.readers.x12_envelope import ROLES, SEGMENTS, first_set
 
 HEAD = 256 * 1024
 """Bytes of a file's beginning that tell its format."""
@@ -53,6 +55,7 @@ _TEXT = [
         r"ISA([^\w\s])\d\d\1[^\r\n]{5,12}\1\d\d\1|GS([^\w\s])[A-Z]{2}\2[^\r\n]{2,15}\2|ST([^\w\s])\d{3}\3\d{4,9}\b",
     ),
 ]
+_EBCDIC = frozenset(f"{ascii_letters}{digits} .,-/:'&()\n\x85".encode("cp037"))
 _WEB_PAGE = re.compile(r"(?is)(<\?xml.*?\?>|<!--.*?-->|\s)*<(!doctype\s+html|html[\s>])")
 _DELIMITED = (".csv", ".tsv", ".tab", ".psv")
 _MARKS = ("delimiter", "quote", "escape", "comment")
@@ -88,6 +91,9 @@ def choose(name: str, head: bytes, *, whole: bool, fmt: str | None = None, optio
     if fmt == "xml" and "row" not in values and "row" in READERS[fmt].model_fields:
         values["row"], said = _row(name, head)
         evidence = (*evidence, said)
+    if fmt == "x12" and "kind" not in values and (found := first_set(head)) not in (None, *ROLES):
+        values["kind"] = SEGMENTS
+        evidence = (*evidence, f"transaction set {found}: a row a segment")
     year = values.pop("year", None) if fmt == "fixed" else None
     reader = _made(name, fmt, values)
     return Choice(fmt, reader.of(year) if isinstance(reader, Fixed) and year else reader, evidence)
@@ -117,6 +123,11 @@ def _format(name: str, head: bytes) -> tuple[str, str]:
         return found, f"it begins as {found} does"
     if by_name and by_name != "csv":
         return by_name, f"its name ends in .{ending}"  # its reader says what is wrong with it
+    if _is_ebcdic(head):
+        raise UnknownFormat(
+            f"{name} is EBCDIC, as mainframes write it. Where its records are lines, give a layout by -o layout=FILE "
+            "and -o encoding=cp037; where they have no line ends, or packed numbers, ask the party for text"
+        )
     if _is_binary(head, text):
         raise UnknownFormat(f"{name} is no text, and begins as no format that is known")
     return "csv", "it is text"
@@ -134,6 +145,12 @@ def _is_binary(head: bytes, text: str) -> bool:
     if 0.3 < head.count(0) / len(head) < 0.6 and not (head[::2].strip(b"\0") and head[1::2].strip(b"\0")):
         return False  # UTF-16 without a mark
     return len(re.findall(r"[\0\x02-\x08\x0e-\x1b]", text)) > 0.02 * len(text)
+
+
+def _is_ebcdic(head: bytes) -> bool:
+    """Whether nearly all is what EBCDIC has for letters, digits, blanks and usual marks."""
+    some = head[:4096]
+    return not some.isascii() and sum(byte in _EBCDIC for byte in some) > 0.9 * len(some)
 
 
 def _detected(name: str, head: bytes, values: dict[str, Any], *, whole: bool, declared: bool) -> Choice:

@@ -1,4 +1,4 @@
-"""X12 claims (837) and payments (835): cut behind transactions, a row for each service line."""
+"""X12 claims (837) and payments (835), a row for each service line; and any other, a row for each segment."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,14 +15,31 @@ from spark.errors import Miscounted, Unreadable
 from spark.parts import PART, Piece, Rejected
 from spark.readers.base import Encoding, Shell
 from spark.readers.x12_build import Builder, element, fields, name_of
-from spark.readers.x12_columns import LEVELS
-from spark.readers.x12_envelope import ISA, LENIENT, ROLES, Cutter, Roles, Separators, blank, counted, separators
+from spark.readers.x12_columns import ANY, LEVELS
+from spark.readers.x12_envelope import (
+    ISA,
+    LENIENT,
+    ROLES,
+    SEGMENTS,
+    Cutter,
+    Roles,
+    Separators,
+    blank,
+    counted,
+    separators,
+)
 
+_BLANKS = " \t\n\r\f\v"  # others may be separators
 _ROWS = 1 << 14  # from which on they are made Arrow: until then each of their values is an object
 _PIECE = 4 * 1024 * 1024  # bytes that become 50 MB of Arrow, and take three times as much on the way
 _GUIDES = {"222": "837P", "223": "837I", "224": "837D", "098": "837P", "096": "837I", "097": "837D", "221": "835"}
 _GUIDE = re.compile(r"00[45]010X(\d{3})")
 _BALANCED = {"837": ("claim_balanced",), "835": ("payment_balanced", "claim_balanced", "line_balanced")}
+_OF_SEGMENT = (
+    pa.field("position", pa.int64(), metadata={"doc": "its place in the transaction, ST being 1"}),
+    pa.field("segment", pa.string(), metadata={"doc": "its name"}),
+    pa.field("elements", pa.list_(pa.string()), metadata={"doc": "its elements, composite ones with their separators"}),
+)
 _ABOUT = {
     "payment_balanced": "whether BPR02 is the sum of CLP04 less that of PLB",
     "claim_balanced": "whether CLM02 is the sum of the lines' charges, or CLP03 less CLP04 that of CAS, its lines' too",
@@ -40,7 +57,10 @@ class X12(Shell, frozen=True, extra="forbid"):
     segment stands, as it came, in one of the columns `…_segments`, so what no column has is there: other payers' loops
     of a claim (2320 and below) among them. Only TA1, GE and IEA, which say nothing of claims, are left out.
 
-    - `kind`: 837 or 835; else it is the first transaction's, and others are refused
+    - `kind`: 837 or 835; else it is the first transaction's, and others are refused. `segments` takes transactions of
+      any set, as enrollments (834), premiums (820), eligibility (270, 271), claim status (276, 277) and acknowledgments
+      (999): a row is a segment from ST to SE, with its place, its name and its elements as they came, null where they
+      are empty
     - `counts`: SE01, GE01 and IEA01 must be as many as came, else nothing of the file is taken: what is missing may be
       claims. False is for a party whose counts are wrong by habit
     - `encoding`: of the text; separators are ASCII
@@ -51,7 +71,7 @@ class X12(Shell, frozen=True, extra="forbid"):
     `payment_balanced` say so, null where an amount is missing or no number.
     """
 
-    kind: Literal["837", "835"] | None = None
+    kind: Literal["837", "835", "segments"] | None = None
     counts: bool = True
     encoding: Encoding = "utf-8"
     max_transaction: int = Field(default=32 * 1024 * 1024, gt=0)
@@ -89,14 +109,14 @@ class X12(Shell, frozen=True, extra="forbid"):
         if self.kind is None or schema is None:
             raise Unreadable("whether these are claims (837) or payments (835) is neither declared nor drafted")
         tables = [schema.empty_table()]
-        made = _Rows(self.kind, schema)
+        made = _rows(self.kind, schema)
         for split, texts in self._transactions(piece.data):
             if self.counts:
                 _assert_counted(texts, split)
-            made.add(_Transaction(ROLES[self.kind], texts, split), split)
+            made.add(texts, split)
             if made.count >= _ROWS:
                 tables.append(made.table())
-                made = _Rows(self.kind, schema)
+                made = _rows(self.kind, schema)
         table = pa.concat_tables([*tables, made.table()])
         record = pa.array(np.arange(piece.first_record, piece.first_record + table.num_rows), pa.int64())
         return table.set_column(0, schema.field(0), record), []
@@ -115,7 +135,7 @@ class X12(Shell, frozen=True, extra="forbid"):
 
     def _of_interchange(self, data: bytes, split: Separators) -> Iterator[tuple[Separators, list[str]]]:
         try:
-            texts = [text.lstrip() for text in data.decode(self.encoding).split(split.segment)]
+            texts = [text.lstrip(_BLANKS) for text in data.decode(self.encoding).split(split.segment)]
         except UnicodeDecodeError as error:
             raise Unreadable(f"it is not {self.encoding} at byte {error.start:,} of an interchange") from error
         group, begin = "", 0
@@ -131,6 +151,8 @@ class X12(Shell, frozen=True, extra="forbid"):
 
 @cache
 def _schema(kind: str) -> pa.Schema:
+    if kind == SEGMENTS:
+        return pa.schema([pa.field("_record", pa.int64()), *fields(ANY), *_OF_SEGMENT])
     form = pa.field("form", pa.string(), metadata={"doc": "837P, 837I, 837D or 835, by GS08"})
     flags = [pa.field(name, pa.bool_(), metadata={"doc": _ABOUT[name]}) for name in _BALANCED[kind]]
     columns = [form, *(column for level in LEVELS[kind] for column in fields(level)), *flags]
@@ -215,8 +237,9 @@ class _Rows:
         """Rows."""
         return len(self._forms)
 
-    def add(self, transaction: _Transaction, split: Separators) -> None:
+    def add(self, texts: Sequence[str], split: Separators) -> None:
         """Add a transaction's rows."""
+        transaction = _Transaction(ROLES[self._kind], texts, split)
         top, levels, claims, lines, behind = self._levels
         at: list[int | None] = [None] * len(self._levels)
         at[0], at[4] = top.add(transaction.header, split), behind.add(transaction.behind, split)
@@ -260,6 +283,46 @@ class _Rows:
             flags.append(None)
         if self._kind == "835":
             self._flags[-1][-1] = balanced
+
+
+class _Segments:
+    """The rows of transactions of any set in the making, one for each segment."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._above = Builder(ANY)
+        self._of_row: list[int] = []
+        self._places: list[int] = []
+        self._names: list[str] = []
+        self._elements: list[list[str | None]] = []
+
+    @property
+    def count(self) -> int:
+        """Rows."""
+        return len(self._places)
+
+    def add(self, texts: Sequence[str], split: Separators) -> None:
+        """Add a transaction's rows."""
+        isa, group, *own = texts
+        above = self._above.add([isa, group, own[0]], split)
+        for place, text in enumerate(own, 1):
+            name, *elements = text.split(split.element)
+            self._of_row.append(above)
+            self._places.append(place)
+            self._names.append(name)
+            self._elements.append([value or None for value in elements])
+
+    def table(self) -> pa.Table:
+        """All of them; `_record` is not known here."""
+        wanted = pa.array(self._of_row, pa.int32())
+        above = [array.take(wanted) for array in self._above.arrays()]
+        own = zip([self._places, self._names, self._elements], _OF_SEGMENT, strict=True)
+        arrays = [pa.nulls(self.count, pa.int64()), *above, *(pa.array(values, of.type) for values, of in own)]
+        return pa.Table.from_arrays(arrays, schema=self._schema)
+
+
+def _rows(kind: str, schema: pa.Schema) -> _Rows | _Segments:
+    return _Segments(schema) if kind == SEGMENTS else _Rows(kind, schema)
 
 
 class _Sums:

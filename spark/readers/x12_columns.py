@@ -1,4 +1,4 @@
-"""The columns of X12 claims (837) and payments (835).
+"""The columns of X12 claims (837) and payments (835), and of the envelope of any transaction set.
 
 Source of names and places: the implementation guides ASC X12N 005010X222 (professional), X223 (institutional), X224
 (dental) and X221 (payment), whose elements 004010 has in the same places.
@@ -283,6 +283,18 @@ BEHIND = Level(
     segments="other_segments",
     segments_about="segments of the transaction that belong to no claim: levels without one, PLB, SE",
 )
+
+ANY = Level(
+    columns=(
+        Column("transaction_set", "ST01", "834 enrollment, 820 premiums, 277 claim status, 999 acknowledgment, …"),
+        *_ENVELOPE,
+        Column("component_separator", "ISA16", "what separates components within an element"),
+        Column("repetition_separator", "ISA11", "what separates an element's repetitions, from version 00402 on"),
+    ),
+    segments="envelope_segments",
+    segments_about="the envelope's segments: ISA, GS and ST",
+)
+"""What stands above the segments of any transaction."""
 
 LEVELS = {
     "837": (CLAIM_TRANSACTION, CLAIM_LEVELS, CLAIM, CLAIM_LINE, BEHIND._replace(groups=())),

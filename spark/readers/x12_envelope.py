@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from spark.errors import Damaged, Miscounted, UnknownFormat, Unreadable
+from spark.errors import Damaged, DataError, Miscounted, UnknownFormat, Unreadable
 from spark.parts import Piece
 
 ISA = 106
@@ -37,6 +37,9 @@ _KNOWN = {
 
 LENIENT = "; X12(counts=False) takes all that came"
 """What may be done where a party counts wrong by habit."""
+
+SEGMENTS = "segments"
+"""The kind whose records are the segments of any transaction set."""
 
 
 class Separators(NamedTuple):
@@ -82,6 +85,19 @@ def separators(data: bytes, at: int) -> Separators:
     return found
 
 
+def first_set(head: bytes) -> str | None:
+    """The first transaction's set, such as 834, by a file's beginning; None where nothing says so."""
+    at = blank(head, 0)
+    try:
+        split = separators(head, at)
+    except DataError:
+        return None
+    found = re.search(
+        re.escape(split.segment.encode()) + rb"\s*ST" + re.escape(split.element.encode()) + rb"(\d{3})\b", head
+    )
+    return found[1].decode() if found else None
+
+
 def blank(data: bytes, at: int) -> int:
     """Where a byte order mark, white space and what old systems end files by end that begin at a byte of `data`."""
     at += len(_BOM) if data.startswith(_BOM, at) else 0
@@ -92,8 +108,8 @@ def blank(data: bytes, at: int) -> int:
 class Cutter:
     """Cuts interchanges behind transactions, checks their envelopes and counts their records.
 
-    A record is a service line, a claim that has none, or a transaction that has no claim. The count goes by the
-    segments' names alone.
+    A record is a service line, a claim that has none, or a transaction that has no claim; of the kind `SEGMENTS` each
+    segment from ST to SE. The count goes by the segments' names alone.
     """
 
     def __init__(self, stream: BinaryIO, size: int, *, kind: str | None, counts: bool, limit: int) -> None:
@@ -105,7 +121,7 @@ class Cutter:
         self._first = 1
         self._open: dict[bytes, bytes] = {}  # the segments that opened what is open, the outermost first
         self._inside: dict[bytes, int] = {}  # how many of the next smaller ones each of them has had
-        self._claims = self._lines = 0
+        self._claims = self._lines = self._segments = 0  # of the open transaction
         self._is_open = False
         self._since = 0  # where the open transaction begins
 
@@ -141,8 +157,10 @@ class Cutter:
             return False
         self._separators = separators(self._left, 0)
         segment, element = (re.escape(c.encode()) for c in self._separators[:2])
-        names = b"ISA|TA1|GS|ST|SE|GE|IEA|HL|CLM|LX|CLP|SVC|PLB"
-        self._mark = re.compile(segment + rb"\s*(" + names + rb")" + element + rb"([^" + segment + rb"]*)")
+        names = rb"(ISA|TA1|GS|ST|SE|GE|IEA|HL|CLM|LX|CLP|SVC|PLB)" + element
+        if self._kind == SEGMENTS:
+            names = rb"(?=[^\s" + segment + rb"])([^" + segment + element + rb"]*+)"
+        self._mark = re.compile(segment + rb"\s*+" + names + rb"[^" + segment + rb"]*")
         return True
 
     def _marks(self) -> Iterator[tuple[bytes, bytes, int]]:
@@ -202,13 +220,15 @@ class Cutter:
         if name == b"ST":
             self._since = end - len(segment) - 1
             found = self._element(segment, 1)
-            if found != (self._kind or found) or found not in ROLES:
-                about = f", {_KNOWN[found]}," if found in _KNOWN else ""
-                named = found in _KNOWN or found in ROLES
-                what = f"transaction set {found}{about}" if named else "an unknown transaction set"
-                raise UnknownFormat(f"{what} at byte {self._since:,}, where {self._wanted} belongs")
-            self._kind = found
-            self._claims = self._lines = 0
+            if self._kind != SEGMENTS:
+                if found != (self._kind or found) or found not in ROLES:
+                    about = f", {_KNOWN[found]}," if found in _KNOWN else ""
+                    named = found in _KNOWN or found in ROLES
+                    what = f"transaction set {found}{about}" if named else "an unknown transaction set"
+                    at = f"{what} at byte {self._since:,}, where {self._wanted} belongs"
+                    raise UnknownFormat(f"{at}; X12(kind='{SEGMENTS}') takes any, a row a segment")
+                self._kind = found
+            self._claims = self._lines = self._segments = 0
             self._is_open = False
 
     def _closes(self, name: bytes, segment: bytes, end: int) -> None:
@@ -220,13 +240,16 @@ class Cutter:
             raise Damaged(f"{name.decode()} at byte {end:,} has another control number than its {opener.decode()}")
         if name == b"SE":
             self._close_claim()
-            self._records += not self._claims
+            self._records += self._segments + 2 if self._kind == SEGMENTS else not self._claims
         elif self._counts and self._element(segment, 1).strip().lstrip("0") != str(self._inside[opener] or ""):
             has, says = self._inside[opener], counted(self._element(segment, 1))
             raise Miscounted(f"{name.decode()}01 at byte {end:,} counts {says}, but {has} came{LENIENT}")
         del self._open[opener]
 
     def _count(self, name: str) -> None:
+        self._segments += 1
+        if self._kind == SEGMENTS:
+            return
         roles = ROLES[self._kind or "837"]
         if name in (roles.level, roles.behind):
             self._close_claim()

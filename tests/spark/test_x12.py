@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ PAID_LINES = ("SVC*HC:99213:25*300*100**1**2", "DTM*472*20260102", "CAS*CO*45*15
 PLB = ("PLB*1234567893*20261231*WO:REF1*15*L6*5",)
 PAYMENT = (*PAYER, *PAID, *PAID_LINES, *PLB)
 
-GUIDES = {"837": ("HC", "005010X222A1"), "835": ("HP", "005010X221A1")}
+GUIDES = {"837": ("HC", "005010X222A1"), "835": ("HP", "005010X221A1"), "834": ("BE", "005010X220A1")}
 
 
 def interchange(
@@ -407,7 +408,7 @@ BROKEN: list[tuple[str, bytes, type[DataError], str]] = [
     ("cut off before IEA", GOOD[: GOOD.index(b"IEA")], Damaged, "ends within what ISA opens"),
     ("no SE", edited(("SE*28*0001~\n", "")), Damaged, "ST stands in what ST opened"),
     ("no GS", edited(("GS*HC*S*R*20260101*0802*7*X*005010X222A1~\n", "")), Damaged, "ST stands in what ISA opened"),
-    ("no ST", edited(("ST*837*0002*005010X222A1~\n", "")), Damaged, "HL stands in what GS opened"),
+    ("no ST", edited(("ST*837*0002*005010X222A1~\n", "")), Damaged, "(HL|BHT) stands in what GS opened"),
     ("more behind it", GOOD + b"and more", Unreadable, "no X12"),
     ("another number in SE", edited(("SE*28*0001", "SE*28*0003")), Damaged, "SE at byte .* another control number"),
     ("another number in GE", edited(("GE*2*7", "GE*2*8")), Damaged, "GE at byte .* another control number"),
@@ -437,6 +438,69 @@ def test_other_kinds_than_the_declared_one_are_refused() -> None:
         read(GOOD, X12(kind="835"))
     with pytest.raises(ValidationError):
         X12(kind="999")
+
+
+NAMES = ["HL*1**20", "HL*2*1*22", "HL*3*2*23", "CLM*1*2", "LX*1", "SV1*HC:1*2", "SVC*HC:1*2*3", "CLP*1*1*2*3"]
+MORE = ["PLB*1*2*WO:1*5", "NM1*IL*1*X", "REF*1*2", "*1", "", "CLM", "LX", "SE2*1", "CAS*CO*1", "HI**", "N4"]
+
+ENROLLMENT = (
+    "BGN*00*12456*20260101*1200****2",
+    "N1*P5*ACME*FI*123456789",
+    "INS*Y*18*021*20*A***FT",
+    "REF*0F*M1",
+    "NM1*IL*1*DOE*JO",
+    "HD*021**HLT*A:B^C",
+)
+
+
+def segments(data: bytes) -> list[tuple[str, list[str]]]:
+    """Each segment of transactions, by its name and elements, as simply as `*` and `~` allow it."""
+    split = [text.strip().split("*") for text in data.decode().split("~")]
+    inside = accumulate(({"ST": 1, "SE": -1}.get(name, 0) for name, *_ in [[""], *split[:-1]]), initial=0)
+    return [(name, rest) for (name, *rest), n in zip(split, list(inside)[1:], strict=True) if n or name == "ST"]
+
+
+def test_transactions_of_any_set_are_rows_of_segments() -> None:
+    data = interchange(ENROLLMENT, ENROLLMENT[:1], kind="834") + interchange(CLAIMS, number=2)
+    found = rows(data, X12(kind="segments"))
+    assert [(r["segment"], [value or "" for value in r["elements"]]) for r in found] == segments(data)
+    places = [(r["transaction_set"], r["interchange"], r["transaction"], r["position"]) for r in found]
+    counted = [("834", 1, "0001", 8), ("834", 1, "0002", 3), ("837", 2, "0001", len(CLAIMS) + 2)]
+    assert places == [(of, f"{i:09}", t, at) for of, i, t, n in counted for at in range(1, n + 1)]
+    assert {(r["version"], r["component_separator"], r["repetition_separator"]) for r in found} == {
+        ("005010X220A1", ":", "^"), ("005010X222A1", ":", "^"),
+    }  # fmt: skip
+    assert found[2]["elements"] == ["P5", "ACME", "FI", "123456789"]
+    assert found[1]["elements"][4:] == [None, None, None, "2"]
+    assert [text[:3] for text in found[0]["envelope_segments"]] == ["ISA", "GS*", "ST*"]
+
+
+def test_a_set_that_has_no_columns_of_its_own_is_refused_with_what_takes_it() -> None:
+    with pytest.raises(UnknownFormat, match=r"set 834, an enrollment, at byte .*X12\(kind='segments'\) takes any"):
+        read(interchange(ENROLLMENT, kind="834"))
+
+
+@pytest.mark.parametrize(("data", "error", "said"), [b[1:] for b in BROKEN[1:-2]], ids=[b[0] for b in BROKEN[1:-2]])
+def test_segments_of_what_does_not_hold_together(data: bytes, error: type[DataError], said: str) -> None:
+    with pytest.raises(error, match=said):
+        read(data, X12(kind="segments"))
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.lists(st.sampled_from([*NAMES, *MORE]), max_size=9), min_size=1, max_size=4),
+    st.sampled_from(["", "\n", "\r\n"]),
+    st.integers(1, 600),
+    st.integers(1, 400),
+)
+def test_segments_are_read_wherever_they_are_cut(bodies: list[list[str]], between: str, size: int, most: int) -> None:
+    data, reader = interchange(*bodies, kind="834", between=between), X12(kind="segments", counts=False)
+    found = read(data, reader).to_pylist()
+    assert [(r["segment"], [value or "" for value in r["elements"]]) for r in found] == [
+        (name, rest) for name, rest in segments(data) if name or rest
+    ]
+    cut = list(reader.cut(Dribble(data, most), size))  # type: ignore[arg-type]
+    assert [row for piece in cut for row in reader.read(piece)[0].to_pylist()] == found
 
 
 def test_an_empty_file_of_a_declared_kind_has_columns() -> None:
@@ -527,10 +591,6 @@ def test_what_is_written_is_read_wherever_it_is_cut(
     assert X12(kind=kind).read(as_one)[0].to_pylist() == found == read(data).to_pylist()
 
 
-NAMES = ["HL*1**20", "HL*2*1*22", "HL*3*2*23", "CLM*1*2", "LX*1", "SV1*HC:1*2", "SVC*HC:1*2*3", "CLP*1*1*2*3"]
-MORE = ["PLB*1*2*WO:1*5", "NM1*IL*1*X", "REF*1*2", "*1", "", "CLM", "LX", "SE2*1", "CAS*CO*1", "HI**", "N4"]
-
-
 @settings(max_examples=60)
 @given(st.sampled_from(["837", "835"]), st.lists(st.sampled_from(NAMES + MORE), max_size=14))
 def test_segments_in_any_order_are_counted_and_kept(kind: str, body: list[str]) -> None:
@@ -539,22 +599,32 @@ def test_segments_in_any_order_are_counted_and_kept(kind: str, body: list[str]) 
     assert kept(rows(data, X12(counts=False))) >= {text for text in unique if text}
 
 
-@pytest.mark.parametrize("kind", ["837", "835"])
-def test_the_whole_way_into_a_table(kind: str, local_lake: Lake, tmp_path: Path) -> None:
-    data = interchange(*[CLAIMS if kind == "837" else PAYMENT] * 50, kind=kind)
-    staged = stage(data, "x.edi", X12(), tmp_path, 5_000)
+@pytest.mark.parametrize(
+    ("kind", "body", "declared", "records", "about"),
+    [
+        ("837", CLAIMS, X12(), 2, "claim_id: CLM01, "),
+        ("835", PAYMENT, X12(), 1, "claim_id: CLP01, "),
+        ("834", ENROLLMENT, X12(kind="segments"), 8, "transaction_set: ST01, "),
+    ],
+)
+def test_the_whole_way_into_a_table(
+    kind: str, body: Sequence[str], declared: X12, records: int, about: str, local_lake: Lake, tmp_path: Path
+) -> None:
+    data = interchange(*[body] * 50, kind=kind)
+    staged = stage(data, "x.edi", declared, tmp_path, 2_500)
     assert len(staged.parts) > 3
     fs = LocalFileSystem()
-    reader = settled(X12(), [staged], fs)
+    reader = settled(declared, [staged], fs)
     shares = split(staged, reader, 2, fs)
     tables = Tables(local_lake.catalog_properties(), local_lake.url())
     folder = tables.folder("raw.party_x12")
     to = Target(drop="d", file="x.edi", columns=(), rows=folder, rejects=folder)
     done = convert_file(shares, reader, to, fs, 2)
-    assert (done.records, done.rows, done.rejected) == ((100, 100, 0) if kind == "837" else (50, 50, 0))
+    assert (done.records, done.rows, done.rejected) == (50 * records, 50 * records, 0)
     mark = {"fingerprint": "f", "run": "r"}
     tables.replace("raw.party_x12", shares.schema, {"_drop": "d"}, done.files, mark=("drop", "d", mark))
     table = tables.catalog.load_table("raw.party_x12")
     back = table.scan().to_arrow().sort_by("_record")
-    assert back.drop_columns(["_drop", "_file"]).to_pylist() == read(data).to_pylist()
-    assert table.schema().find_field("claim_id").doc.startswith(f"claim_id: {'CLM01' if kind == '837' else 'CLP01'}, ")
+    assert back.drop_columns(["_drop", "_file"]).to_pylist() == read(data, declared).to_pylist()
+    name = about.partition(":")[0]
+    assert table.schema().find_field(name).doc.startswith(about)
