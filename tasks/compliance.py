@@ -1,12 +1,14 @@
 """compliance: the decisions on columns that say who somebody is, and that there are some before a source is published.
 
-A column wants a decision where a mapping reads it and its drop's profile, or its name where there is none, is
-recognised as one of HIPAA's identifiers. What no mapping reads stays in Raw, where all columns are as they came.
+A column wants a decision where a mapping reads it, or a field within it, and its profile, or its name where there is
+none, is recognised as one of HIPAA's identifiers; or where it has lists, into which no profile looks. What no mapping
+reads stays in Raw, where all columns are as they came.
 """
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Dict
 
+import pyarrow as pa
 from pydantic import SecretStr
 
 from blocks.errors import Misconfigured
@@ -81,20 +83,34 @@ def _undecided(raw: Raw, by: Dict[str, Mapping], run: Run) -> Iterator[tuple[str
         if name not in raw.datasets:
             continue
         columns = known[name].columns if name in known else _by_name(name, run)
-        for column, about in columns.items():
-            decided = column in run.source.datasets[name].privacy
-            if column in mapping.reads and not decided and (found := flagged(recognise(about))):
-                yield f"{name}.{column}", found
+        for path, about in columns.items():
+            decided = path.partition(".")[0] in run.source.datasets[name].privacy
+            if not decided and mapping.reads_at(path) and (found := flagged(recognise(about)) or _unseen(about)):
+                yield f"{name}.{path}", found
 
 
 def _by_name(dataset: str, run: Run) -> dict[str, ColumnProfile]:
-    """What is known of columns without a profile."""
+    """What is known of columns without a profile, fields of structs in place of these."""
     found = {}
-    for field in run.tables.schema(run.source.table("raw", dataset)):
-        if field.name not in ("_drop", "_file", "_record"):
-            original, _, label = (field.metadata or {}).get(b"doc", field.name.encode()).decode().partition(": ")
-            found[field.name] = ColumnProfile(name=field.name, original=original, label=label, type=str(field.type))
+    for path, field in _leaves(run.tables.schema(run.source.table("raw", dataset))):
+        original, _, label = (field.metadata or {}).get(b"doc", field.name.encode()).decode().partition(": ")
+        found[path] = ColumnProfile(name=path, original=original, label=label, type=str(field.type))
     return found
+
+
+def _leaves(fields: Iterable[pa.Field], above: str = "") -> Iterator[tuple[str, pa.Field]]:
+    for field in fields:
+        if pa.types.is_struct(field.type):
+            yield from _leaves(field.type, f"{above}{field.name}.")
+        elif above or field.name not in ("_drop", "_file", "_record"):
+            yield f"{above}{field.name}", field
+
+
+def _unseen(column: ColumnProfile) -> Recognised | None:
+    """What a column is taken for whose values nothing looked at: lists and maps may hold anybody's."""
+    if not column.type.startswith(("list<", "large_list<", "map<")):
+        return None
+    return Recognised(kind="list", confidence=1.0, evidence=("no profile looks into lists",), phi="text")
 
 
 def _key(name: str) -> SecretStr:

@@ -35,7 +35,7 @@ def recognise(column: ColumnProfile) -> tuple[Recognised, ...]:
     for one in found:
         if one.confidence >= LEAST and (one.kind not in best or one.confidence > best[one.kind].confidence):
             best[one.kind] = one
-    about = " ".join(said).strip()
+    about = " ".join((words(column.name.rpartition(".")[0]), *said)).strip()  # whose a field within it is, it says
     ranked = tuple(
         Recognised(kind=one.kind, confidence=round(one.confidence, 3), evidence=one.evidence, phi=_phi(one.kind, about))
         for one in sorted(best.values(), key=lambda one: -one.confidence)

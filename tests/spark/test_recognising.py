@@ -239,6 +239,15 @@ def test_typed_columns(type_: str, values: Sequence[str], expected: tuple[str, s
     assert best("col7", *values, type=type_) == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "phi"),
+    [("member.last_name", "name"), ("billing_provider.last_name", None), ("provider.patient.last_name", "name")],
+)
+def test_whose_a_field_within_a_column_is_the_column_says(path: str, phi: str | None) -> None:
+    field = column("last_name", "Lee", "Garcia", "Brown").model_copy(update={"name": path})
+    assert [found.phi for found in recognise(field) if found.kind == "last_name"] == [phi]
+
+
 def test_a_label_says_what_a_name_does_not() -> None:
     assert best("RIDAGEYR", label="Age at Screening Adjudicated - Recode") == ("age", "date")
     assert best("SEQN", "41475", "41476", "41477", label="Respondent sequence number") == ("id", "other_number")

@@ -31,17 +31,25 @@ TO = Schema(
 )
 NAMES = ("SSN", "Date of Birth", "Field 7", "Colour")
 ROWS = [[f"{100 + n}-45-{6000 + n}", f"19{40 + n % 50}-02-03", f"jo{n}@example.org", "red"] for n in range(100)]
+NAMED = {"last_name": "Lee", "plan": "P7"}
+EXTRA = {"member": NAMED, "provider": NAMED, "items": ["seen by Dr. Lee"]}
+"""Columns with fields and with elements within, the same in all rows."""
+
 LOG = logging.getLogger("test")
 
 
 class Site:
     """A drop in Raw, of a source with these decisions."""
 
-    def __init__(self, lake: Lake, phi: Any, **privacy: Any) -> None:
+    def __init__(self, lake: Lake, phi: Any, extra: dict[str, Any] | None = None, **privacy: Any) -> None:
         dataset = Dataset(members=".*", reader=Csv(), privacy=privacy)
         source = Source(slug="party", at="x", deliveries=(), datasets={"things": dataset}, phi=phi)
         self.run, schema = Run(source=source, lake=lake, id="run"), raw_schema(NAMES)
-        own = [dict(zip(schema.names, ["d1", "f", n, *row], strict=True)) for n, row in enumerate(ROWS, 1)]
+        for column in pa.Table.from_pylist([extra or {}]).schema:
+            schema = schema.append(column)
+        own = [
+            dict(zip(schema.names, ["d1", "f", n, *row], strict=False)) | (extra or {}) for n, row in enumerate(ROWS, 1)
+        ]
         self.table = pa.Table.from_pylist(own, schema)
         name = source.table("raw", "things")
         files = write([self.table], self.run.tables.folder(name), schema, lake.fs())
@@ -86,6 +94,26 @@ def test_what_is_decided_however_passes(local_lake: Lake) -> None:
     site = Site(local_lake, "yes", ssn=Dropped(), date_of_birth=Year(birth=True), field_7=Keep(why="they agreed"))
     site.profiled()
     site.asks("ssn", "date_of_birth", "field_7", "colour")
+
+
+@pytest.mark.parametrize("is_profiled", [True, False])
+def test_a_field_within_a_column_wants_a_decision_on_the_column(local_lake: Lake, is_profiled: bool) -> None:
+    site = Site(local_lake, "yes", extra=EXTRA)
+    if is_profiled:
+        site.profiled()
+    for expression in ("member.last_name", "`member` . `Last_Name`", "to_json(member)", "member.*"):
+        with pytest.raises(Undecided, match=r"nobody has decided on things\.member\.last_name \(last name\)\. Nothing"):
+            site.asks(expression)
+    site.asks("member.plan", "plan_member.last_name", "provider.last_name")
+    Site(local_lake, "yes", extra=EXTRA, member=Keep(why="they agreed")).asks("member.last_name")
+
+
+def test_no_profile_looks_into_lists_so_that_they_want_one(local_lake: Lake) -> None:
+    site = Site(local_lake, "yes", extra=EXTRA)
+    site.profiled()
+    with pytest.raises(Undecided, match=r"things\.items \(list\)"):
+        site.asks("items[0]")
+    Site(local_lake, "yes", extra=EXTRA, items=Dropped()).asks("items[0]")
 
 
 def test_data_of_nobody_want_none(local_lake: Lake) -> None:
