@@ -139,8 +139,12 @@ def _typed(rng: Random, kind: pa.DataType) -> Any:  # noqa: ANN401  # a value of
     return None
 
 
+_NAMES = {"NM1": (3, 4, 5), "N1": (2,)}
+"""Elements in which names stand, of whatever length."""
+
+
 def x12(text: str) -> str:
-    """An interchange of the same segments: all that is longer than a code is another, equal where it was equal.
+    """An interchange of the same segments: names and all that is longer than a code are others, equal where they were.
 
     Separators, segments' names, qualifiers, counts, guides and the ISA segment's widths stay.
     """
@@ -148,15 +152,17 @@ def x12(text: str) -> str:
     others: dict[str, str] = {}
     segments = [segment.split(element) for segment in text.split(end)]
     for values in segments:
-        if values[0].strip() not in ("SE", "GE", "IEA"):
-            values[1:] = [_other(value, others) for value in values[1:]]
+        name = values[0].strip()
+        if name not in ("SE", "GE", "IEA"):
+            names = _NAMES.get(name, ())
+            values[1:] = [_other(v, others, 0 if at in names else _SHORT) for at, v in enumerate(values[1:], 1)]
         elif len(values) > 2:
             values[2] = _other(values[2], others)
     return end.join(element.join(values) for values in segments)
 
 
-def _other(value: str, others: dict[str, str]) -> str:
-    if len(value.strip()) <= _SHORT or re.fullmatch(r"00[45]010X\d{3}(A\d)?|00\d{3}", value):
+def _other(value: str, others: dict[str, str], short: int = _SHORT) -> str:
+    if len(value.strip()) <= short or re.fullmatch(r"00[45]010X\d{3}(A\d)?|00\d{3}", value):
         return value
     if value not in others:
         rng = _random(f"{len(others)}/{len(value)}")

@@ -44,6 +44,7 @@ def proposal(datasets: Sequence[Found], slug: str) -> Proposal:
         persons = {name: of for name, kinds in recognised.items() if (of := flagged(kinds))}
         patterns = {name: days for name in persons if (days := day_patterns(top[name]))}
         made = {name: _fitting(of, top[name].type) for name, of in decisions_for(persons, slug, patterns).items()}
+        made |= {name: Drop() for name in _holders(profiled) if name not in made}
         if made:
             decided[found.name] = made
         proposed = propose(found.name, found.plains[0].table, top, recognised)
@@ -72,6 +73,12 @@ def proposal(datasets: Sequence[Found], slug: str) -> Proposal:
     return Proposal("".join(f"\n{each}" for each in texts), tuple(lines), decided, tuple(notes), mapped)
 
 
+def _holders(profiled: DatasetProfile) -> list[str]:
+    """Columns of structs that have fields by which somebody is known: they are kept or dropped as a whole."""
+    within = {name: column for name, column in profiled.columns.items() if "." in name and column.filled}
+    return list(dict.fromkeys(name.partition(".")[0] for name, of in within.items() if flagged(recognise(of))))
+
+
 def _fitting(decision: Decision, kind: str) -> Decision:
     """The decision, or, where the column's type is none that it is for, nothing of the column."""
     plain = kind == "string" or (isinstance(decision, Hash) and kind.startswith(("int", "double", "uint", "float")))
@@ -97,7 +104,7 @@ def _tried(
     reads = proposed.mapping.reads
     if personal := [name for name in reads if name in decided]:
         return proposed, f"decide on {_some(personal)}"
-    if personal := [name for name in reads if name in profiled.columns and flagged(recognise(profiled.columns[name]))]:
+    if personal := [name for name in profiled.columns if name in reads and flagged(recognise(profiled.columns[name]))]:
         return proposed, f"say by `phi` or `privacy` that {_some(personal)} are nobody's"
     lost, held = _lost(proposed, found.plains[0].table, found.plains[0].schema, slug)
     required = {column.name for column in proposed.schema.columns if column.required}

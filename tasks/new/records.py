@@ -9,6 +9,7 @@ from spark.readers import Csv, Field, Fixed, Json, Layout, Xml
 
 _MOST_FIELDS = 500
 _LINES = 2_000
+_FRAMED = 20  # lines from which on one that differs from all others is none of them
 
 
 def xml_rows(head: bytes) -> tuple[Xml, ...]:
@@ -109,22 +110,26 @@ def _arrays(text: str) -> dict[str, int]:
 def columns_of_lines(head: bytes, *, whole: bool) -> Fixed | None:
     """A draft of a fixed width layout, from the columns that are blank in every line or change from letters to digits.
 
-    None where there are fewer than two lines, they differ in length by more than blanks at their ends, or nothing
-    tells fields apart. A draft cuts where a sample shows a boundary: the party's layout is to take its place.
+    A first or last line without which more of them do is a header or trailer. None where there are fewer than two
+    lines, they differ in length by more than blanks at their ends, or nothing tells fields apart. A draft cuts where a
+    sample shows a boundary: the party's layout is to take its place.
     """
     try:
         text, encoding = head.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
         text, encoding = head.decode("latin-1"), "latin-1"
     lines = [line for line in text.splitlines() if line.strip()]
+    whole = whole and len(lines) <= _LINES
     lines = (lines if whole else lines[:-1])[:_LINES]
+    skip, footer = _frame(lines, whole=whole)
+    lines = lines[skip : len(lines) - footer]
     width = max(map(len, lines), default=0)
     usual, often = Counter(map(len, lines)).most_common(1)[0] if lines else (0, 0)
     if len(lines) < 2 or not 2 <= width <= 32_000 or (often < 0.9 * len(lines) and usual != width):
         return None
     if any(ord(c) < 32 for line in lines for c in line):
         return None
-    starts = _starts([line.ljust(width) for line in lines], width)
+    starts = _starts(lines)
     if not 2 <= len(starts) <= _MOST_FIELDS:
         return None
     ends = [*starts[1:], width]
@@ -132,11 +137,23 @@ def columns_of_lines(head: bytes, *, whole: bool) -> Fixed | None:
         Field(name=f"column_{start + 1}", start=start + 1, length=end - start)
         for start, end in zip(starts, ends, strict=True)
     )
-    return Fixed(layouts=(Layout(fields=fields),), pad=len(set(map(len, lines))) > 1, encoding=encoding)
+    padded = len(set(map(len, lines))) > 1
+    return Fixed(layouts=(Layout(fields=fields),), pad=padded, encoding=encoding, skip=skip, footer=footer)
 
 
-def _starts(lines: list[str], width: int) -> list[int]:
+def _frame(lines: list[str], *, whole: bool) -> tuple[int, int]:
+    """How many lines at the top and at the end are no records: none or one, of so many that it is no chance."""
+    if len(lines) < _FRAMED:
+        return 0, 0
+    inner = lines[1:-1] if whole else lines[1:]
+    fields = len(_starts(inner))
+    return int(len(_starts([lines[0], *inner])) < fields), int(whole and len(_starts([*inner, lines[-1]])) < fields)
+
+
+def _starts(lines: list[str]) -> list[int]:
     """Where fields begin: behind columns that are blank in all lines, and where digits and letters meet in all."""
+    width = max(map(len, lines), default=0)
+    lines = [line.ljust(width) for line in lines]
     columns = [{line[at] for line in lines} for at in range(width)]
     kinds = ["blank" if cells == {" "} else "digit" if all(c.isdigit() for c in cells) else "text" for cells in columns]
     filled = ["digit" if all(c.isdigit() or c == " " for c in cells) else "text" for cells in columns]

@@ -31,6 +31,8 @@ from blocks.drive import Drive
 from blocks.errors import NotThere
 from blocks.lake import Lake
 from spark.errors import DataError, Undecryptable, UnknownFormat, Unreadable
+from spark.privacy import Drop
+from spark.readers import Fixed
 from spark.tables import Tables
 from tasks.local import keyring
 from tasks.new import Drafted, Options, draft
@@ -44,6 +46,18 @@ CLAIMS = b"claim,who,amount\n90017,Zebediah,17.25\n90018,Philippa,18.75\n90019,O
 PIPES = b"claim|who|amount\n90017|Zebediah|17.25\n90018|Philippa|18.75\n90019|Ottoline|19.10\n"
 FIXED = b"".join(
     b"%05d %-12s%06d\n" % (90017 + n, name, 1725 + n) for n, name in enumerate([b"Zebediah", b"Ottoline"] * 3)
+)
+FRAMED = b"HDR20260131ACME\n%s\nTRL%09d  \n" % (
+    b"\n".join(
+        b"D%05d %-12s%06d" % (90017 + n, name, 1725 + n) for n, name in enumerate([b"Zebediah", b"Ottoline"] * 15)
+    ),
+    30,
+)
+TERMS = b"".join(b"%d|ENG||||||%d|||SCD|Zebedin %d MG|N||\n" % (90017 + n, 7 * n, n) for n in range(30))
+ENROLLMENT = (
+    b"ISA*00*          *00*          *ZZ*SPONSORXX      *ZZ*RECEIVERX      *261128*1200*^*00501*000000905*0*P*:~"
+    b"GS*BE*SPONSORXX*RECEIVERX*20261128*1200*1*X*005010X220A1~ST*834*112233~BGN*00*77665*20261128~INS*Y*18*021~"
+    b"NM1*IL*1*LEE*OTTOLINE****34*123456789~SE*5*112233~GE*1*1~IEA*1*000000905~"
 )
 XML = b"<feed><made>x</made><items>" + b"<item id='7'><name>Zebediah</name></item>" * 3 + b"</items></feed>"
 X12 = (
@@ -150,6 +164,8 @@ def source(done: Drafted) -> Source:
         ("claims.zip.gz", gzip.compress(zipped(claims_dot_csv=CLAIMS)), "Csv()", ["gzip", "zip"]),
         ("members.dat", b"MBIS\n" + b"".join(b"MBI00%d\n" % n for n in range(700, 720)), "Csv(quote=None)", []),
         ("claims.dat", FIXED, 'Field(name="column_7", start=7, length=12)', []),
+        ("claims.dat", FRAMED, 'Field(name="column_8", start=8, length=12)', []),
+        ("terms.rrf", TERMS, 'Csv(delimiter="|", header=False)', []),
         ("feed.xml", XML, 'Xml(row="item")', []),
         ("rows.ndjson", b'{"who": "Zebediah"}\n{"who": "Philippa"}\n', "Json()", []),
         ("bundle.json", json.dumps({"v": 1, "entry": [{"who": "Zebediah"}] * 9}).encode(), 'Json(at="$.entry")', []),
@@ -157,6 +173,7 @@ def source(done: Drafted) -> Source:
         ("claims.orc", orc_file(), "Orc()", []),
         ("claims.xlsx", workbook(), "Excel()", []),
         ("remits.835", X12, "X12()", []),
+        ("members.edi", ENROLLMENT, 'X12(kind="segments")', []),
     ],
 )
 def test_a_sample_of_any_format_and_wrapping(
@@ -313,6 +330,24 @@ def test_a_layout_that_is_known_is_taken(drafted: Callable[..., Drafted], tmp_pa
     assert 'Field(name="who", start=7, length=12)' in Path(done.flow).read_text()
 
 
+def test_a_header_and_a_trailer_of_fixed_width_are_no_records(drafted: Callable[..., Drafted]) -> None:
+    [dataset] = source(drafted({"claims.dat": FRAMED})).datasets.values()
+    assert isinstance(dataset.reader, Fixed)
+    assert (dataset.reader.skip, dataset.reader.footer) == (1, 1)
+    piece = next(iter(dataset.reader.cut(io.BytesIO(FRAMED))))
+    table, rejected = dataset.reader.read(piece)
+    assert (table.num_rows, rejected) == (30, [])
+    assert table.slice(0, 1).to_pylist() == [
+        {"_record": 1, "column_1": "D", "column_2": "90017", "column_8": "Zebediah", "column_20": "001725"}
+    ]
+
+
+def test_fields_within_that_say_who_somebody_is_are_decided_on_as_a_whole(drafted: Callable[..., Drafted]) -> None:
+    [dataset] = source(drafted({"remits.835": X12})).datasets.values()
+    assert dataset.privacy["patient"] == Drop()
+    assert "payer" not in dataset.privacy
+
+
 def test_prefect_yaml_gains_two_entries_and_keeps_the_rest(drafted: Callable[..., Drafted], root: Path) -> None:
     before = (root / "prefect.yaml").read_text()
     drafted({"claims.csv": CLAIMS})
@@ -356,6 +391,7 @@ def test_a_dry_run_writes_nothing(root: Path, tmp_path: Path) -> None:
         ("feed.xml", XML),
         ("rows.ndjson", b'{"who": {"name": "Zebediah", "ids": ["A1234", "A1235"]}}\n{"who": {"name": "Philippa"}}\n'),
         ("remits.835", X12),
+        ("members.edi", ENROLLMENT),
     ],
 )
 def test_no_value_of_the_sample_is_in_what_is_written(
@@ -364,9 +400,9 @@ def test_no_value_of_the_sample_is_in_what_is_written(
     done = drafted({name: data})
     assert done.untested is None
     known = "who claim amount item name made feed items entry ids"
-    codes = "835 837 005010X221A1 00501 ISA GS ST BPR TRN N1 LX CLP NM1 SE GE IEA CHK"
+    codes = "835 837 005010X221A1 005010X220A1 00501 ISA GS ST BPR TRN N1 LX CLP NM1 SE GE IEA CHK"
     own = {*known.split(), *codes.split()}
-    values = {word for word in re.findall(r"\w{4,}", data.decode()) if word not in own}
+    values = {word for word in re.findall(r"LEE|\w{4,}", data.decode()) if word not in own}
     assert values
     written = "\n".join(Path(path).read_text() for path in done.files)
     assert [value for value in values if re.search(rf"\b{value}\b", written)] == []
@@ -378,6 +414,7 @@ def test_no_value_of_the_sample_is_in_what_is_written(
         ("page.csv", b"<!DOCTYPE html><html><body>Not found</body></html>", UnknownFormat, "web page"),
         ("x.bin", bytes(range(256)) * 40, UnknownFormat, "begins as no format that is known"),
         ("empty.txt", b"", UnknownFormat, "is empty"),
+        ("claims.ebc", b"".join(f"{n:06}ZEBEDIAH ".encode("cp037") for n in range(99)), UnknownFormat, "is EBCDIC"),
         ("note.txt", b"Dear all,\nplease find the file\nattached. Regards, Ed\n", UnknownFormat, "--format csv"),
         ("none.zip", zipped(), UnknownFormat, "there is none inside"),
         ("broken.csv.gz", gzip.compress(CLAIMS)[:-9], DataError, "broken.csv.gz"),
