@@ -146,8 +146,7 @@ class Excel(BaseModel, frozen=True, extra="forbid"):
         return pa.Table.from_arrays([record, *made], schema=pa.schema([pa.field("_record", pa.int64()), *fields]))
 
     def _sheet(self, book: CalamineWorkbook) -> CalamineSheet:
-        worksheets = [about for about in book.sheets_metadata if about.typ == SheetTypeEnum.WorkSheet]
-        sheets = {about.name: about.visible == SheetVisibleEnum.Visible for about in worksheets}
+        sheets = _worksheets(book)
         shown = [name for name, is_shown in sheets.items() if is_shown]
         name = self.sheet
         if name not in sheets and str(name).isdigit() and int(name) < len(shown):
@@ -155,10 +154,7 @@ class Excel(BaseModel, frozen=True, extra="forbid"):
         if name not in sheets:
             there = ", ".join(f"{s!r}{'' if is_shown else ' (hidden)'}" for s, is_shown in sheets.items())
             raise Unreadable(f"the workbook has no sheet {self.sheet!r}; there are {there or 'none'}")
-        try:
-            return book.get_sheet_by_name(str(name))
-        except CalamineError as error:
-            raise Damaged(f"sheet {name!r} cannot be read") from error  # whose words may quote a cell
+        return _sheet(book, str(name))
 
     def _names(self, sheet: CalamineSheet, cells: "_Cells", first: int) -> list[str]:
         """Of the columns of the area, from the rows above the first record."""
@@ -175,6 +171,29 @@ class Excel(BaseModel, frozen=True, extra="forbid"):
                     row[column - cells.left] = row[left - cells.left]
         texts = [[_text(cell) or "" for cell in row] for row in rows]
         return [" ".join(filter(None, column)) for column in zip(*texts, strict=True)]
+
+
+def first_rows(file: BinaryIO, most: int) -> dict[str, list[Row]]:
+    """At most so many rows of each worksheet that is not hidden, from the top, by its name; an empty cell is "".
+
+    Raises `Unreadable`, `Damaged`, `Undecryptable`.
+    """
+    book = _workbook(file)
+    shown = [name for name, is_shown in _worksheets(book).items() if is_shown]
+    return {name: list(islice(_sheet(book, name).iter_rows(), most)) for name in shown}
+
+
+def _worksheets(book: CalamineWorkbook) -> dict[str, bool]:
+    """Names of the worksheets, and whether they are shown."""
+    worksheets = [about for about in book.sheets_metadata if about.typ == SheetTypeEnum.WorkSheet]
+    return {about.name: about.visible == SheetVisibleEnum.Visible for about in worksheets}
+
+
+def _sheet(book: CalamineWorkbook, name: str) -> CalamineSheet:
+    try:
+        return book.get_sheet_by_name(name)
+    except CalamineError as error:
+        raise Damaged(f"sheet {name!r} cannot be read") from error  # whose words may quote a cell
 
 
 class _Area(NamedTuple):

@@ -116,7 +116,8 @@ def _called(plain: Plain, slug: str, *, alone: bool) -> str:
     stem = re.sub(r"(\.[A-Za-z][A-Za-z0-9]{1,7})+$", "", _words(plain.member.name))
     words = [word for word in re.split(r"[^A-Za-z]+", stem) if word and kind_of(word) is None]
     if plain.kind:
-        words = [plain.kind] if alone or not words else [*words, plain.kind]
+        kind = re.sub(r"\W+", "_", plain.kind)  # a sheet's name may be anything
+        words = [kind] if alone or not words else [*words, kind]
     name = "_".join(words)
     return name if len(re.findall("[A-Za-z]", name)) > 1 else slug
 

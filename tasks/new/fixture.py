@@ -96,7 +96,9 @@ def _written(by: Sequence[Made]) -> bytes:
     if isinstance(reader, Xml):
         elements = [_row(each, of) for of, these in by for each in these]
         return f'<?xml version="1.0" encoding="UTF-8"?>\n<made_up>\n{"".join(elements)}</made_up>\n'.encode()
-    if others and not isinstance(reader, Excel):
+    if isinstance(reader, Excel):
+        return _excel(by)
+    if others:
         raise NotMade("a file of several kinds of rows")
     writer = next((write for kind, write in _WRITERS.items() if isinstance(reader, kind)), None)
     if writer is None:
@@ -217,23 +219,30 @@ def _orc(_reader: AnyReader, plain: Plain, columns: Mapping[str, str], rows: Seq
     return out.getvalue()
 
 
-def _excel(reader: AnyReader, plain: Plain, columns: Mapping[str, str], rows: Sequence[dict[str, Any]]) -> bytes:
+def _excel(by: Sequence[Made]) -> bytes:
+    """A workbook of the sheets that datasets have."""
     try:
         from openpyxl import Workbook  # a tool of development, as whoever drafts a source has
     except ImportError:
         raise NotMade("openpyxl is not installed, which writes workbooks") from None
-    if not isinstance(reader, Excel) or reader.range or isinstance(reader.sheet, str) or reader.footer:
-        raise NotMade("a part of a sheet is not made up")
     book = Workbook()
-    for _ in range(reader.sheet):
-        book.create_sheet()
-    sheet = book.worksheets[reader.sheet]
-    for row in range(1, reader.header_row or 1):
-        sheet.cell(row, 1, "made up")
-    for at, name in enumerate(rows[0], 1):
-        sheet.cell(reader.header_row or 1, at, columns[name])
-        for n, each in enumerate(rows, 1):
-            sheet.cell((reader.header_row or 1) + n, at, each[name])
+    for found, rows in by:
+        reader = found.reader
+        if not isinstance(reader, Excel) or reader.range or reader.footer:
+            raise NotMade("a part of a sheet is not made up")
+        if isinstance(reader.sheet, str):
+            sheet = book.create_sheet(reader.sheet)
+        else:
+            while len(book.worksheets) <= reader.sheet:
+                book.create_sheet()
+            sheet = book.worksheets[reader.sheet]
+        top = reader.header_row or 1
+        for row in range(1, top):
+            sheet.cell(row, 1, "made up")
+        for at, name in enumerate(rows[0], 1):
+            sheet.cell(top, at, found.columns[name])
+            for n, each in enumerate(rows, 1):
+                sheet.cell(top + n, at, each[name])
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
@@ -262,7 +271,6 @@ _WRITERS: dict[type, Callable[[AnyReader, Plain, Mapping[str, str], Sequence[dic
     Fixed: _fixed,
     Parquet: _parquet,
     Orc: _orc,
-    Excel: _excel,
     Sas: _sas,
 }
 

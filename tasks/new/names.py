@@ -55,6 +55,7 @@ class Stamp(NamedTuple):
 
 _DAY, _INSTANT = "%Y-%m-%d", "%Y-%m-%dT%H%M%S"
 _QUARTER = "{year}q{quarter}"
+_FINEST = 3
 STAMPS = (
     Stamp(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d", "%Y-%m-%dT%H-%M-%S", _INSTANT, 3),
     Stamp(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "%Y-%m-%dT%H:%M:%S", _INSTANT, 3),
@@ -64,6 +65,9 @@ STAMPS = (
     Stamp(r"\d{8}-\d{6}", "%Y%m%d-%H%M%S", _INSTANT, 3),
     Stamp(r"\d{14}", "%Y%m%d%H%M%S", _INSTANT, 3),
     Stamp(r"\d{12}", "%Y%m%d%H%M", "%Y-%m-%dT%H%M", 3),
+    Stamp(r"\d{8}T\d{4}", "%Y%m%dT%H%M", "%Y-%m-%dT%H%M", 3),
+    Stamp(r"\d{4}-\d\d-\d\dT\d{4}", "%Y-%m-%dT%H%M", "%Y-%m-%dT%H%M", 3),
+    Stamp(r"\d{4}-\d\d-\d\dT\d{6}", "%Y-%m-%dT%H%M%S", _INSTANT, 3),
     Stamp(r"\d{6}\.T\d{7}", "%y%m%d.T%H%M%S%f", _INSTANT, 3),
     Stamp(r"\d{4}-\d\d-\d\d", "%Y-%m-%d", _DAY, 2),
     Stamp(r"\d{4}_\d\d_\d\d", "%Y_%m_%d", _DAY, 2),
@@ -229,10 +233,20 @@ def _delivered(kind: Kind, stamp: Stamp | None, files: Sequence[Dated], which: s
         kind=kind,
         names=f"{alternatives(file.before for file in files)}{group}{alternatives(file.after for file in files)}",
         dated=stamp.dated if stamp else None,
-        key=f"{which}{stamp.key if stamp else _DAY}",
+        key=f"{which}{_DAY if stamp is None or _by_day(stamp, files) else stamp.key}",
         expected=tuple(f"{before}{date}{after}" for before, after in shapes) if _complete(files) else (),
         files=tuple(files),
     )
+
+
+def _by_day(stamp: Stamp, files: Sequence[Dated]) -> bool:
+    """Whether the files of a drop were written one after the other, so that only their day is the same."""
+    texts: dict[date | None, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for file in files:
+        texts[file.day][file.words].add(file.name[slice(*file.at)])
+    several = [of for of in texts.values() if len(of) > 1]
+    once = all(len(written) == 1 for of in several for written in of.values())
+    return stamp.fine == _FINEST and once and any(len(set().union(*of.values())) > 1 for of in several)
 
 
 def _complete(files: Sequence[Dated]) -> bool:

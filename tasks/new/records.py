@@ -1,11 +1,13 @@
-"""Where a file's records are, where its format alone does not say: which elements, which array, which columns."""
+"""Where a file's records are, where its format alone does not say: which elements, array, sheets or columns."""
 
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from xml.parsers import expat
 
-from spark.readers import Csv, Field, Fixed, Json, Layout, Xml
+from spark.readers import Csv, Excel, Field, Fixed, Json, Layout, Xml
+from spark.readers.excel import Row
 
 _MOST_FIELDS = 500
 _LINES = 2_000
@@ -105,6 +107,29 @@ def _arrays(text: str) -> dict[str, int]:
     if begin >= 0:
         found[key] = len(text) - begin
     return found
+
+
+def tables(sheets: Mapping[str, Sequence[Row]]) -> dict[str, Excel]:
+    """Readers of a workbook's sheets that hold tables, by what they are called; `sheets` are the first rows of all.
+
+    A table begins where a row names most of the columns that rows usually fill: above it are titles.
+    """
+    found = {}
+    for number, (name, rows) in enumerate(sheets.items()):
+        if at := _named(rows):
+            found[name] = Excel(sheet=number, header_row=at if at > 1 else None)
+    if len(found) < 2:
+        return found
+    return {name: reader.model_copy(update={"sheet": name}) for name, reader in found.items()}
+
+
+def _named(rows: Sequence[Row]) -> int:
+    """The row that holds the names, from 1; 0 where there is no table of two columns or more."""
+    filled = [sum(cell != "" for cell in row) for row in rows]
+    widths = Counter(n for n in filled if n > 1)
+    usual = max(widths, key=lambda n: (widths[n], n), default=0)
+    at = next((at for at, n in enumerate(filled) if n >= max(2, 0.7 * usual)), None)
+    return at + 1 if at is not None and any(n > 1 for n in filled[at + 1 :]) else 0
 
 
 def columns_of_lines(head: bytes, *, whole: bool) -> Fixed | None:

@@ -15,13 +15,14 @@ from pydantic import SecretStr
 
 from spark.convert import parse, read_whole, schema_of
 from spark.errors import DataError, Miscounted, Undecryptable, UnknownFormat
-from spark.readers import X12, AnyReader, Json, cuts
+from spark.readers import X12, AnyReader, Excel, Json, cuts
 from spark.readers.base import is_structured
+from spark.readers.excel import first_rows
 from tasks.formats import HEAD, Choice, choose
 from tasks.gpg import Decrypt
 from tasks.new.names import dated
 from tasks.new.place import Sample
-from tasks.new.records import columns_of_lines, json_rows, list_of_lines, xml_rows
+from tasks.new.records import columns_of_lines, json_rows, list_of_lines, tables, xml_rows
 from tasks.wrappings import Member, peel
 
 ROWS = 20_000
@@ -32,10 +33,12 @@ NEWEST = 3
 
 MISCOUNTED = "its envelope counts other than what came"
 CUT = "its lines are of one length; the columns are a draft"
+SHEETS = "other sheets hold no table"
 """What speaks for a reader that somebody is to look at."""
 
 _BYTES = 64 * 1024 * 1024  # of a file that can be cut
 _STEP = 1024 * 1024
+_ROWS_OF_SHEET = 200  # in which a table shows where it begins
 _BESIDE = re.compile(
     r"(?i)(.*/)?(read_?me\b.*|licen[cs]e\b.*|thumbs\.db|desktop\.ini|\..*"
     r"|.*\.(pdf|docx?|rtf|md|html?|dtd|xsd|xsl|sas|sql|py|r|log|png|jpe?g|gif|msg|eml|pptx?|sas7bcat))"
@@ -197,10 +200,13 @@ def _read(member: Member, stream: BinaryIO, rest: BinaryIO, given: Options) -> l
     """A plain file by every reader that it wants; `rest` goes on where `stream`, its beginning, ends."""
     head = stream.read(HEAD)
     plains = []
-    for kind, reader, evidence in _readers(member.name, head, given, whole=len(head) < HEAD):
-        if not cuts(reader):
-            stream.seek(0, SEEK_END)
-            copyfileobj(rest, stream, _STEP)
+    readers = list(_readers(member.name, head, given, whole=len(head) < HEAD))
+    if not all(cuts(reader) for _, reader, _ in readers):
+        stream.seek(0, SEEK_END)
+        copyfileobj(rest, stream, _STEP)
+    if not given.options and any(isinstance(reader, Excel) for _, reader, _ in readers):
+        readers = _sheets(stream) or readers
+    for kind, reader, evidence in readers:
         stream.seek(0)
         try:
             plain = _rows(member, kind, reader, stream)
@@ -242,6 +248,14 @@ def _readers(
             yield (key if len(rows) > 1 else ""), json, (f"its records are in the array {key}",)
         return
     yield "", choice.reader, choice.evidence
+
+
+def _sheets(workbook: BinaryIO) -> list[tuple[str, AnyReader, tuple[str, ...]]]:
+    """The tables of a workbook; a kind is a sheet's name where there are several."""
+    sheets = first_rows(workbook, _ROWS_OF_SHEET)
+    found = tables(sheets)
+    evidence = (SHEETS,) if len(found) < sum(any(map(any, rows)) for rows in sheets.values()) else ()
+    return [(name if len(found) > 1 else "", reader, evidence) for name, reader in found.items()]
 
 
 def _delimited(name: str, head: bytes, *, whole: bool) -> Choice | None:

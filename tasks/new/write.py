@@ -15,7 +15,7 @@ from tasks.new.code import WIDTH, pattern, source, text
 from tasks.new.datasets import Found
 from tasks.new.names import Delivered, cadence, free, kind_of
 from tasks.new.proposal import Proposal
-from tasks.new.sample import CUT, MISCOUNTED
+from tasks.new.sample import CUT, MISCOUNTED, SHEETS
 
 _WHOLE = ("zip", "7z", "gzip", "bzip2", "xz", "lz4", "zstd", "pgp")
 """Wrappings that show by their end that nothing is missing."""
@@ -81,6 +81,7 @@ def _docstring(draft: Draft) -> str:
         *(["`quiet`: nothing shows that a text is whole, but that it has held still"] if not draft.whole else []),
         *(["`reject_limit`: ask the party why records do not parse"] if draft.limit else []),
         *(["the layout: columns were cut where the sample has blanks, or digits beside letters"] * _says(draft, CUT)),
+        *(["the workbook's other sheets, which hold no table"] * _says(draft, SHEETS)),
         *(["`counts`: ask the party why its envelope counts other than what came"] * _says(draft, MISCOUNTED)),
         *draft.proposal.notes,
     ]

@@ -9,9 +9,10 @@ import re
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import fastavro
 import pandas as pd
@@ -32,7 +33,7 @@ from blocks.errors import NotThere
 from blocks.lake import Lake
 from spark.errors import DataError, Undecryptable, UnknownFormat, Unreadable
 from spark.privacy import Drop
-from spark.readers import Fixed
+from spark.readers import Excel, Fixed
 from spark.tables import Tables
 from tasks.local import keyring
 from tasks.new import Drafted, Options, draft
@@ -106,11 +107,16 @@ def avro() -> bytes:
     return out.getvalue()
 
 
-def workbook() -> bytes:
+CLAIMED = (["claim", "who", "paid"], [90017, "Zebediah", 17.25], [90018, "Philippa", 18.5])
+
+
+def workbook(**sheets: Sequence[Sequence[object]]) -> bytes:
     book, out = Workbook(), io.BytesIO()
-    assert book.active is not None
-    for row in (["claim", "who"], [90017, "Zebediah"], [90018, "Philippa"]):
-        book.active.append(row)
+    book.remove(book.worksheets[0])
+    for name, rows in (sheets or {"Sheet": CLAIMED}).items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(list(row))
     book.save(out)
     return out.getvalue()
 
@@ -199,6 +205,15 @@ def test_a_sas_file_and_the_fixture_that_is_read_in_its_place(drafted: Callable[
         (["claims_20260131.csv"], r"claims_(?P<date>\d{8})\.csv", "%Y%m%d", "%Y-%m-%d"),
         (["x_01312026.txt"], r"x_(?P<date>\d{8})\.txt", "%m%d%Y", "%Y-%m-%d"),
         (["x_20260131T235959.csv"], r"x_(?P<date>\d{8}T\d{6})\.csv", "%Y%m%dT%H%M%S", "%Y-%m-%dT%H%M%S"),
+        (["x_20260131T2359.csv"], r"x_(?P<date>\d{8}T\d{4})\.csv", "%Y%m%dT%H%M", "%Y-%m-%dT%H%M"),
+        (
+            ["x_20260131T235959.csv", "x_20260131T225959.csv"],  # two drops of a day
+            r"x_(?P<date>\d{8}T\d{6})\.csv", "%Y%m%dT%H%M%S", "%Y-%m-%dT%H%M%S",
+        ),
+        (
+            ["h_20260131T235959.csv", "l_20260131T225959.csv"],  # one drop, written one after the other
+            r"(h|l)_(?P<date>\d{8}T\d{6})\.csv", "%Y%m%dT%H%M%S", "%Y-%m-%d",
+        ),
         (["elig_202601.txt"], r"elig_(?P<date>\d{6})\.txt", "%Y%m", "%Y-%m"),
         (["NPPES_November_2026_V2.zip"], r"NPPES_(?P<date>[A-Za-z]+_\d{4})_V\d+\.zip", "%B_%Y", "%Y-%m"),
         (["x_JAN2026.csv"], r"x_(?P<date>[A-Za-z]{3}\d{4})\.csv", "%b%Y", "%Y-%m"),
@@ -209,7 +224,7 @@ def test_a_sas_file_and_the_fixture_that_is_read_in_its_place(drafted: Callable[
         (["a_20260101.csv", "b_20260101.csv"], r"(a|b)_(?P<date>\d{8})\.csv", "%Y%m%d", "%Y-%m-%d"),
         (["patients.csv", "claims.csv"], r"(claims|patients)\.csv", None, "%Y-%m-%d"),
     ],
-)
+)  # fmt: skip
 def test_what_names_of_files_say(names: list[str], pattern: str, dated: str | None, key: str) -> None:
     (found,) = deliveries(names)
     assert (found.names, found.dated, found.key) == (pattern, dated, key)
@@ -346,6 +361,34 @@ def test_fields_within_that_say_who_somebody_is_are_decided_on_as_a_whole(drafte
     [dataset] = source(drafted({"remits.835": X12})).datasets.values()
     assert dataset.privacy["patient"] == Drop()
     assert "payer" not in dataset.privacy
+
+
+TITLES = (["Roster"], ["As of", "2026-01-31"], [])
+COVER = (["What is in this workbook"], ["Made by ACME"])
+
+
+@pytest.mark.parametrize(
+    ("sheets", "readers", "is_left_out"),
+    [
+        ({"Data": CLAIMED}, {"claims": Excel()}, False),
+        ({"Data": [*TITLES, *CLAIMED]}, {"claims": Excel(header_row=4)}, False),
+        ({"Cover": COVER, "Empty": [], "Data": CLAIMED}, {"claims": Excel(sheet=2)}, True),
+        ({"List": [["who"], ["Zebediah"], ["Philippa"]]}, {"claims": Excel()}, False),
+        ({"Wide": [[2019, 2020], [1, 2], [3, None]]}, {"claims": Excel()}, False),
+        (
+            {"Jan 2026": CLAIMED, "Members": [["Members"], [], ["who", "since"], ["Zebediah", 2019]]},
+            {"claims_jan_2026": Excel(sheet="Jan 2026"), "claims_members": Excel(sheet="Members", header_row=3)},
+            False,
+        ),
+    ],
+)
+def test_where_a_workbook_has_its_tables(
+    sheets: dict[str, Any], readers: dict[str, Excel], is_left_out: bool, drafted: Callable[..., Drafted]
+) -> None:
+    done = drafted({"claims.xlsx": workbook(**sheets)})
+    assert {name: dataset.reader for name, dataset in source(done).datasets.items()} == readers
+    assert ("other sheets, which hold no table" in Path(done.flow).read_text()) == is_left_out
+    assert done.untested is None
 
 
 def test_prefect_yaml_gains_two_entries_and_keeps_the_rest(drafted: Callable[..., Drafted], root: Path) -> None:
