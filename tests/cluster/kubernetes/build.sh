@@ -1,6 +1,6 @@
 #!/bin/bash
 # build.sh makes Kubernetes and etcd into one binary from Go's modules, and the pause image. On two cores it takes ten
-# minutes the first time, 600 MB for the modules and 3 GB for what the compiler keeps; unchanged it does nothing.
+# minutes, and until it is done 600 MB for the modules and 3 GB for what the compiler keeps; unchanged it does nothing.
 . "$(dirname "$0")/common.sh"
 
 version=1.34.4
@@ -56,5 +56,5 @@ echo '[{"Config": "config.json", "RepoTags": ["localhost/pause:1"], "Layers": ["
 tar -cf "$home/bin/pause.tar" manifest.json config.json layer.tar
 
 cd "$home"
-rm -rf src
+rm -rf src cache
 echo "$wanted" >bin/built

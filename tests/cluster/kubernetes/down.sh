@@ -1,5 +1,5 @@
 #!/bin/bash
-# down.sh ends the cluster and removes every trace of it; the built binary, packages, images and caches stay.
+# down.sh ends the cluster and removes every trace of it; the built binary, packages and images stay.
 . "$(dirname "$0")/common.sh"
 need_root
 [ "${1:-}" = --locked ] || lock # up.sh has it already
