@@ -240,9 +240,10 @@ def _excel(by: Sequence[Made]) -> bytes:
         for row in range(1, top):
             sheet.cell(row, 1, "made up")
         for at, name in enumerate(rows[0], 1):
-            sheet.cell(top, at, found.columns[name])
-            for n, each in enumerate(rows, 1):
-                sheet.cell(top + n, at, each[name])
+            for row in range(top, top + reader.header):
+                sheet.cell(row, at, found.columns[name])
+            for row, each in enumerate(rows, top + reader.header):
+                sheet.cell(row, at, each[name])
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()

@@ -112,19 +112,22 @@ def _arrays(text: str) -> dict[str, int]:
 def tables(sheets: Mapping[str, Sequence[Row]]) -> dict[str, Excel]:
     """Readers of a workbook's sheets that hold tables, by what they are called; `sheets` are the first rows of all.
 
-    A table begins where a row names most of the columns that rows usually fill: above it are titles.
+    A table begins where a row fills most of the columns that rows usually fill: above it are titles. Its first row
+    holds the names, unless there is a number in it that is no year.
     """
     found = {}
     for number, (name, rows) in enumerate(sheets.items()):
-        if at := _named(rows):
-            found[name] = Excel(sheet=number, header_row=at if at > 1 else None)
+        if at := _begins(rows):
+            numbers = [cell for cell in rows[at - 1] if isinstance(cell, int | float)]
+            is_named = all(1900 <= number <= 2100 for number in numbers)
+            found[name] = Excel(sheet=number, header_row=at if at > 1 else None, header=int(is_named))
     if len(found) < 2:
         return found
     return {name: reader.model_copy(update={"sheet": name}) for name, reader in found.items()}
 
 
-def _named(rows: Sequence[Row]) -> int:
-    """The row that holds the names, from 1; 0 where there is no table of two columns or more."""
+def _begins(rows: Sequence[Row]) -> int:
+    """The row in which a table of two columns or more begins, from 1; 0 where there is none."""
     filled = [sum(cell != "" for cell in row) for row in rows]
     widths = Counter(n for n in filled if n > 1)
     usual = max(widths, key=lambda n: (widths[n], n), default=0)

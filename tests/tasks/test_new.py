@@ -375,6 +375,7 @@ COVER = (["What is in this workbook"], ["Made by ACME"])
         ({"Cover": COVER, "Empty": [], "Data": CLAIMED}, {"claims": Excel(sheet=2)}, True),
         ({"List": [["who"], ["Zebediah"], ["Philippa"]]}, {"claims": Excel()}, False),
         ({"Wide": [[2019, 2020], [1, 2], [3, None]]}, {"claims": Excel()}, False),
+        ({"Bare": [[], *CLAIMED[1:]]}, {"claims": Excel(header_row=2, header=0)}, False),
         (
             {"Jan 2026": CLAIMED, "Members": [["Members"], [], ["who", "since"], ["Zebediah", 2019]]},
             {"claims_jan_2026": Excel(sheet="Jan 2026"), "claims_members": Excel(sheet="Members", header_row=3)},
