@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from xml.parsers import expat
 
@@ -11,7 +11,9 @@ from spark.readers.excel import Row
 
 _MOST_FIELDS = 500
 _LINES = 2_000
-_FRAMED = 20  # lines from which on one that differs from all others is none of them
+_LISTED = 32  # characters of one thing in a list at most
+_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|99991231")
+_FRAMED = 20  # lines of which what one lacks, or all have, is no chance
 
 
 def xml_rows(head: bytes) -> tuple[Xml, ...]:
@@ -179,7 +181,7 @@ def _frame(lines: list[str], *, whole: bool) -> tuple[int, int]:
 
 
 def _starts(lines: list[str]) -> list[int]:
-    """Where fields begin: behind columns that are blank in all lines, and where digits and letters meet in all."""
+    """Where fields begin: behind columns that are blank in all lines, where digits and letters meet, and at days."""
     width = max(map(len, lines), default=0)
     lines = [line.ljust(width) for line in lines]
     columns = [{line[at] for line in lines} for at in range(width)]
@@ -191,14 +193,29 @@ def _starts(lines: list[str]) -> list[int]:
             continue
         if kinds[at - 1] == "blank" or (filled[at] != filled[at - 1] and "digit" in (kinds[at], kinds[at - 1])):
             starts.append(at)
-    return starts
+    return sorted({*starts, *_days(lines, "".join(kind[0] for kind in kinds))})
+
+
+def _days(lines: list[str], kinds: str) -> Iterator[int]:
+    """Where days begin and end among digits, in all lines, the year first; `kinds` has a letter for each column's."""
+    if len(lines) < _FRAMED:
+        return
+    for digits in re.finditer("d{9,}", kinds):
+        at, end = digits.span()
+        while at + 8 <= end:
+            if all(_DAY.match(line, at) for line in lines):
+                yield at
+                at += 7
+                if at + 1 < end:
+                    yield at + 1
+            at += 1
 
 
 def list_of_lines(head: bytes) -> Csv | None:
-    """A list of one kind of thing, one a line, as of members' numbers; None where lines are not of one shape."""
+    """A list of one kind of thing, one a line, as of members' numbers; None where lines are long or differ in shape."""
     lines = [line for line in head.decode("latin-1").splitlines()[:_LINES] if line]
     shapes = Counter(re.sub("[A-Za-z]", "a", re.sub(r"\d", "9", line)) for line in lines[1:])
-    if len(lines) < 4 or len(shapes) != 1 or re.search(r"[^\w.-]", next(iter(shapes))):
+    if len(lines) < 4 or len(shapes) != 1 or not re.fullmatch(rf"[\w.-]{{1,{_LISTED}}}", next(iter(shapes))):
         return None
     headed = re.sub("[A-Za-z]", "a", re.sub(r"\d", "9", lines[0])) not in shapes
     return Csv(quote=None, header=headed)

@@ -54,6 +54,7 @@ FRAMED = b"HDR20260131ACME\n%s\nTRL%09d  \n" % (
     ),
     30,
 )
+GLUED = b"".join(b"%011d20260131%012d%s\n" % (90017 + n, 77005 * n, b"FNY" if n % 3 else b"MCA") for n in range(30))
 TERMS = b"".join(b"%d|ENG||||||%d|||SCD|Zebedin %d MG|N||\n" % (90017 + n, 7 * n, n) for n in range(30))
 ENROLLMENT = (
     b"ISA*00*          *00*          *ZZ*SPONSORXX      *ZZ*RECEIVERX      *261128*1200*^*00501*000000905*0*P*:~"
@@ -170,6 +171,7 @@ def source(done: Drafted) -> Source:
         ("claims.zip.gz", gzip.compress(zipped(claims_dot_csv=CLAIMS)), "Csv()", ["gzip", "zip"]),
         ("members.dat", b"MBIS\n" + b"".join(b"MBI00%d\n" % n for n in range(700, 720)), "Csv(quote=None)", []),
         ("claims.dat", FIXED, 'Field(name="column_7", start=7, length=12)', []),
+        ("glued.dat", GLUED, 'Field(name="column_32", start=32, length=3)', []),
         ("claims.dat", FRAMED, 'Field(name="column_8", start=8, length=12)', []),
         ("terms.rrf", TERMS, 'Csv(delimiter="|", header=False)', []),
         ("feed.xml", XML, 'Xml(row="item")', []),
@@ -355,6 +357,13 @@ def test_a_header_and_a_trailer_of_fixed_width_are_no_records(drafted: Callable[
     assert table.slice(0, 1).to_pylist() == [
         {"_record": 1, "column_1": "D", "column_2": "90017", "column_8": "Zebediah", "column_20": "001725"}
     ]
+
+
+def test_days_are_cut_out_of_digits(drafted: Callable[..., Drafted]) -> None:
+    lines = [b"%05d19%02d1%d2%d%012d20260131\n" % (90017 + n, 40 + n, n % 3, n % 9, 100 + n) for n in range(30)]
+    [dataset] = source(drafted({"claims.dat": b"A".join([b"", *lines])})).datasets.values()
+    assert isinstance(dataset.reader, Fixed)
+    assert [field.length for field in dataset.reader.layouts[0].fields] == [1, 5, 8, 12, 8]
 
 
 def test_fields_within_that_say_who_somebody_is_are_decided_on_as_a_whole(drafted: Callable[..., Drafted]) -> None:
