@@ -108,9 +108,7 @@ def _leaves(fields: Iterable[pa.Field], above: str = "") -> Iterator[tuple[str, 
 
 def _unseen(column: ColumnProfile) -> Recognised | None:
     """What a column is taken for whose values nothing looked at: lists and maps may hold anybody's."""
-    if not column.type.startswith(("list<", "large_list<", "map<")):
-        return None
-    return Recognised(kind="list", confidence=1.0, evidence=("no profile looks into lists",), phi="text")
+    return Recognised(kind="list", confidence=1.0, phi="text") if column.is_nested else None
 
 
 def _key(name: str) -> SecretStr:

@@ -71,6 +71,11 @@ class ColumnProfile(BaseModel, frozen=True):
     hll: str = Field(default="", repr=False)
     kll: str = Field(default="", repr=False)
 
+    @property
+    def is_nested(self) -> bool:
+        """Whether it has lists or maps, into which no profile looks; fields of structs are columns by their paths."""
+        return self.type.startswith(("list<", "large_list<", "map<"))
+
     def absent(self, rows: int, sampled: int) -> "ColumnProfile":
         """This column in rows that do not have it: it is null there."""
         about = {field: getattr(self, field) for field in ("name", "original", "label", "type")}

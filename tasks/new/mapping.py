@@ -98,7 +98,7 @@ def propose(
 
     The schema's key must be without nulls and unique in the sample, so that rows are what the schema says they are.
     """
-    named = {name: words(profile.original or name) for name, profile in profiles.items() if "." not in name}
+    named = {name: words(of.original or name) for name, of in profiles.items() if "." not in name and not of.is_nested}
     found = [
         made
         for schema, rules in RULES.items()

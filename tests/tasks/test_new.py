@@ -359,6 +359,14 @@ def test_a_header_and_a_trailer_of_fixed_width_are_no_records(drafted: Callable[
     ]
 
 
+def test_a_list_is_mapped_to_no_column_of_a_common_schema(drafted: Callable[..., Drafted]) -> None:
+    people = [{"id": f"p{n}", "gender": "female", "birthDate": f"19{40 + n}-02-03", "city": "X"} for n in range(9)]
+    rows = b"".join(json.dumps(one | {"address": [{"state": "NY"}]}).encode() + b"\n" for one in people)
+    flow = Path(drafted({"patients.ndjson": rows}).flow).read_text()
+    assert '"birth_date": date("birthdate", "yyyy-MM-dd")' in flow
+    assert 'text("address")' not in flow
+
+
 def test_days_are_cut_out_of_digits(drafted: Callable[..., Drafted]) -> None:
     lines = [b"%05d19%02d1%d2%d%012d20260131\n" % (90017 + n, 40 + n, n % 3, n % 9, 100 + n) for n in range(30)]
     [dataset] = source(drafted({"claims.dat": b"A".join([b"", *lines])})).datasets.values()
