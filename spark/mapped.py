@@ -10,12 +10,14 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql.functions import broadcast, col, count, count_if, expr, lit, when
 from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import DataType, StructType
 
 from spark.errors import Misdeclared, MissingColumns
 from spark.mapping import Expression, Mapping, words
-from spark.privacy import Decision, Hash, Privacy, decided, halves
+from spark.privacy import Decision, Hash, Privacy, decided, halves, named
 from spark.schemas import Column, Schema
 from spark.session import readable
+from spark.values import quoted
 
 CUT = 20
 """Characters of a lost value that are looked at."""
@@ -200,24 +202,30 @@ class Mapped:
 
 def _as_decided(spark: SparkSession, view: DataFrame, privacy: Privacy) -> DataFrame:
     """The columns as the mapping may see them. A key is a row beside all others, not part of the plan."""
-    changed = {name: found for name in view.columns if (found := privacy.changes(name))}
+    changed: dict[str, Decision] = {}
+    for name in view.columns:
+        found = privacy.changes(name)
+        changed |= {name: found} if found else privacy.within(name)
     keys = sorted({decision.key for decision in changed.values() if isinstance(decision, Hash)})
-    types = dict(view.dtypes)
+    types = {field.name: field.dataType for field in view.schema}
     for place, key in enumerate(keys):
         row = spark.sparkContext.parallelize([halves(privacy.keys[key])], 1)
         beside = spark.createDataFrame(row, "inner binary, outer binary").selectExpr(f"struct(*) AS _key_{place}")
         view = view.crossJoin(broadcast(beside))
-    return view.selectExpr(
-        *(
-            f"{_seen(changed[name], name, types[name], privacy, keys)} AS `{name}`" if name in changed else f"`{name}`"
-            for name in types
-        )
-    )
 
+    def seen(path: str, type_: DataType) -> str:
+        if decision := changed.get(path):
+            key = f"_key_{keys.index(decision.key)}" if isinstance(decision, Hash) else ""
+            return decided(decision, path, type_.simpleString(), privacy.as_of, key)
+        below = [inner for inner in changed if inner.startswith(f"{path}.")]
+        if not below:
+            return named(path)
+        if not isinstance(type_, StructType):
+            raise Misdeclared(f"{below[0]}: {path} is {type_.typeName()}, and is kept or dropped as a whole")
+        fields = [f"{quoted(field.name)}, {seen(f'{path}.{field.name}', field.dataType)}" for field in type_]
+        return f"CASE WHEN {named(path)} IS NOT NULL THEN named_struct({', '.join(fields)}) END"
 
-def _seen(decision: Decision, name: str, type_: str, privacy: Privacy, keys: Sequence[str]) -> str:
-    key = f"_key_{keys.index(decision.key)}" if isinstance(decision, Hash) else ""
-    return decided(decision, name, type_, privacy.as_of, key)
+    return view.selectExpr(*(f"{seen(name, type_)} AS `{name}`" for name, type_ in types.items()))
 
 
 def ranged(inputs: Sequence[Mapped], rows: int, schema: Schema, parallelism: int) -> DataFrame:

@@ -1,8 +1,9 @@
 """What becomes of the columns of a dataset that say who somebody is, on the way from Raw to a common schema.
 
-Each is a decision that stands in the source's file, by column under its name in the lake. A mapping sees what was
-decided and nothing else, and so do held rows, candidates and what is shown of lost values. What a drop, a year, three
-digits of a ZIP code and an age leave is what HIPAA's safe harbour leaves, 45 CFR 164.514(b)(2); a hash is a pseudonym.
+Each is a decision that stands in the source's file, by column under its name in the lake, or by the path of a field
+within one, as `subscriber.last_name`. A mapping sees what was decided and nothing else, and so do held rows, candidates
+and what is shown of lost values. What a drop, a year, three digits of a ZIP code and an age leave is what HIPAA's safe
+harbour leaves, 45 CFR 164.514(b)(2); a hash is a pseudonym.
 
 A keyed hash is HMAC-SHA-256, put together of Spark's own `sha2`. Its key is a row that is joined to the others: it
 travels as data do, encrypted on the network and on disks, and stands in no plan, closure or setting.
@@ -118,14 +119,18 @@ class Privacy(NamedTuple):
             return Drop()
         return None if found is None or found.kind == "keep" else found
 
+    def within(self, column: str) -> dict[str, Decision]:
+        """The decisions by which a mapping sees something else than fields within a column, by their paths."""
+        return {path: of for path in self.decisions if path.startswith(f"{column}.") and (of := self.changes(path))}
+
 
 def decided(decision: Decision, column: str, type_: str, as_of: datetime | None = None, key: str = "") -> str:
     """What a mapping sees of a column, as Spark SQL: of the same type, or text where that is hashed or cut.
 
-    `type_` is Spark's name of its type, `key` the name of the column that has the two halves of a key (`halves`).
-    Raises `Misdeclared` where the type is none that the decision is for.
+    `column` may be the path of a field within one. `type_` is Spark's name of its type, `key` the name of the column
+    that has the two halves of a key (`halves`). Raises `Misdeclared` where the type is none that the decision is for.
     """
-    name, plain = f"`{column}`", type_.partition("(")[0]
+    name, plain = named(column), type_.partition("(")[0]
     if isinstance(decision, Drop):
         return f"CAST(NULL AS {type_})"
     if plain not in (*_TEXT, *_WHOLE, *_BROKEN, *_DAYS, "decimal", "boolean"):
@@ -162,6 +167,11 @@ def decided(decision: Decision, column: str, type_: str, as_of: datetime | None 
             number = f"CASE WHEN {value} RLIKE r'^[0-9]+([.][0-9]*)?\\z' THEN try_cast({value} AS double) END"
             cut = [f"WHEN {number} >= 90 THEN '90'", f"WHEN {number} < 90 THEN {value}"]
     return f"CASE WHEN {value} IS NULL THEN NULL {' '.join(cut)} ELSE '{UNREAD}' END"
+
+
+def named(path: str) -> str:
+    """A column, or a field within one, as Spark SQL names it."""
+    return ".".join(f"`{name}`" for name in path.split("."))
 
 
 def _written(name: str, plain: str) -> str:

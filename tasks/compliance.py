@@ -46,10 +46,10 @@ def privacies(source: Source, datasets: Iterable[str], drop: Drop) -> dict[str, 
 def said(decided: Dict[str, Privacy], by: Dict[str, Mapping]) -> list[str]:
     """What of the decisions a transform's result depends on: those by which its mappings see something else."""
     return [
-        f"{name}.{column}: {change!r}{f' {known_by(privacy.keys[change.key])}' if isinstance(change, Hash) else ''}"
+        f"{name}.{path}: {change!r}{f' {known_by(privacy.keys[change.key])}' if isinstance(change, Hash) else ''}"
         for name, privacy in sorted(decided.items())
-        for column in sorted(by[name].reads)
-        if (change := privacy.changes(column))
+        for path in sorted({*by[name].reads, *(path for path in privacy.decisions if by[name].reads_at(path))})
+        if (change := privacy.changes(path))
     ]
 
 
@@ -84,7 +84,8 @@ def _undecided(raw: Raw, by: Dict[str, Mapping], run: Run) -> Iterator[tuple[str
             continue
         columns = known[name].columns if name in known else _by_name(name, run)
         for path, about in columns.items():
-            decided = path.partition(".")[0] in run.source.datasets[name].privacy
+            names, decisions = path.split("."), run.source.datasets[name].privacy
+            decided = any(".".join(names[:n]) in decisions for n in range(1, len(names) + 1))
             if not decided and mapping.reads_at(path) and (found := flagged(recognise(about)) or _unseen(about)):
                 yield f"{name}.{path}", found
 

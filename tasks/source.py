@@ -40,7 +40,8 @@ class Dataset(BaseModel, frozen=True):
     `members` None: those in files whose names' group `dataset` says so. `drift` says what becomes of columns that are
     not those of the table: it gains them (`evolve`), it stays as it is and they are kept in `_special` (`freeze`), or
     the drop is refused where its columns are not those of the drop before (`stop`). `privacy` says for columns, by
-    their names in the lake, what of them goes on to Transformed (`spark.privacy`); Raw keeps them as they came.
+    their names in the lake, and for fields within them, by their paths, what of them goes on to Transformed
+    (`spark.privacy`); Raw keeps them as they came.
     `expect` are limits in numbers that each drop must keep before it is published (`inlet expect` drafts them).
     """
 
@@ -53,8 +54,14 @@ class Dataset(BaseModel, frozen=True):
     @field_validator("privacy")
     @classmethod
     def _as_in_the_lake(cls, privacy: dict[str, Decision]) -> dict[str, Decision]:
-        if wrong := [name for name in privacy if name != "_special" and normalise([name]) != (name,)]:
-            raise ValueError(f"privacy: in the lake {wrong[0]} is called {normalise(wrong[:1])[0]}")
+        for path in privacy:
+            names = path.split(".")
+            called = [normalise([name])[0] for name in names]
+            if path != "_special" and called != names:
+                raise ValueError(f"privacy: in the lake {path} is called {'.'.join(called)}")
+            above = [".".join(names[:n]) for n in range(1, len(names))]
+            if decided := [one for one in above if one in privacy and privacy[one].kind != "keep"]:
+                raise ValueError(f"privacy: {path} is within {decided[0]}, on which as a whole something is decided")
         return privacy
 
     def holds(self, name: str) -> bool:

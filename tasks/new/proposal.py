@@ -41,15 +41,16 @@ def proposal(datasets: Sequence[Found], slug: str) -> Proposal:
         profiled = profile([plain.table for plain in found.plains[:1]], found.plains[0].schema)
         top = {name: of for name, of in profiled.columns.items() if "." not in name}
         recognised = recognise_table(top)
-        persons = {name: of for name, kinds in recognised.items() if (of := flagged(kinds))}
-        patterns = {name: days for name in persons if (days := day_patterns(top[name]))}
-        made = {name: _fitting(of, top[name].type) for name, of in decisions_for(persons, slug, patterns).items()}
-        made |= {name: Drop() for name in _holders(profiled) if name not in made}
+        within = {name: recognise(of) for name, of in profiled.columns.items() if "." in name and of.filled}
+        persons = {name: of for name, kinds in {**recognised, **within}.items() if (of := flagged(kinds))}
+        known = profiled.columns
+        patterns = {name: days for name in persons if (days := day_patterns(known[name]))}
+        made = {name: _fitting(of, known[name].type) for name, of in decisions_for(persons, slug, patterns).items()}
         if made:
             decided[found.name] = made
         proposed = propose(found.name, found.plains[0].table, top, recognised)
-        known = best.get(str(proposed.schema)) if proposed else None
-        if proposed and (known is None or len(known[0].columns) < len(proposed.columns)):
+        better = best.get(str(proposed.schema)) if proposed else None
+        if proposed and (better is None or len(better[0].columns) < len(proposed.columns)):
             best[str(proposed.schema)] = (proposed, found, profiled)
     texts, lines, notes, mapped = list[str](), list[str](), list[str](), dict[str, tuple[str, ...]]()
     for proposed, found, profiled in _in_order(best):
@@ -71,12 +72,6 @@ def proposal(datasets: Sequence[Found], slug: str) -> Proposal:
             0, f"`privacy`: what is proposed is the strictest{f', its key the hash-key block {slug}' if hashes else ''}"
         )
     return Proposal("".join(f"\n{each}" for each in texts), tuple(lines), decided, tuple(notes), mapped)
-
-
-def _holders(profiled: DatasetProfile) -> list[str]:
-    """Columns of structs that have fields by which somebody is known: they are kept or dropped as a whole."""
-    within = {name: column for name, column in profiled.columns.items() if "." in name and column.filled}
-    return list(dict.fromkeys(name.partition(".")[0] for name, of in within.items() if flagged(recognise(of))))
 
 
 def _fitting(decision: Decision, kind: str) -> Decision:

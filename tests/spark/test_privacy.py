@@ -49,12 +49,16 @@ class Seen:
         self._spark, self._folder = spark, folder
 
     def __call__(
-        self, decision: Decision, values: Sequence[Any], type_: pa.DataType | None = None, by: str = "v"
+        self,
+        decision: Decision | dict[str, Decision],
+        values: Sequence[Any],
+        type_: pa.DataType | None = None,
+        by: str = "v",
     ) -> list[Any]:
         schema = raw_schema(pa.schema([("id", pa.string()), ("v", type_ or pa.string())]))
         rows = [{"_drop": "d", "_file": "f", "_record": n, "id": f"{n:06}", "v": v} for n, v in enumerate(values)]
         [file] = write([pa.Table.from_pylist(rows, schema)], f"file://{self._folder}", schema)
-        how = Privacy({"v": decision}, {"k": KEY}, AS_OF)
+        how = Privacy(decision if isinstance(decision, dict) else {"v": decision}, {"k": KEY}, AS_OF)
         given = Input([file.url], schema, len(rows), Mapping(columns={"id": "id", "v": by}), how)
         mapped = Mapped(self._spark, given, "d", ROW, "party").rows().orderBy("id").toArrow()
         return list(mapped["v"].to_pylist())
@@ -146,6 +150,43 @@ def test_typed(seen: Seen, decision: Decision, type_: pa.DataType, cases: Dict[A
 def test_what_a_decision_is_not_for_is_refused(seen: Seen, decision: Decision, type_: pa.DataType) -> None:
     with pytest.raises(Misdeclared, match="v is "):
         seen(decision, [None], type_)
+
+
+WITHIN = pa.struct(
+    [
+        ("name", pa.string()),
+        ("born", pa.struct([("day", pa.string()), ("town", pa.string())])),
+        ("number", pa.int64()),
+        ("it's", pa.string()),
+        ("ids", pa.list_(pa.string())),
+    ]
+)
+
+
+def test_fields_within_a_column(seen: Seen) -> None:
+    jo = {"name": "Jo", "born": {"day": "1917-11-23", "town": "Ely"}, "number": 7, "it's": "x", "ids": ["a"]}
+    values = [jo, None, jo | {"born": None, "name": None}]
+    decisions: dict[str, Decision] = {
+        "v.name": privacy.Drop(),
+        "v.born.day": privacy.Year(birth=True),
+        "v.number": privacy.Hash(key="k"),
+        "v": privacy.Keep(why="all else"),
+    }
+    kept = {"number": hashed("7"), "it's": "x", "ids": ["a"]}
+    shown = [json.loads(text) if text else None for text in seen(decisions, values, WITHIN, by="to_json(v)")]
+    assert shown == [kept | {"born": {"day": "1936-01-01", "town": "Ely"}}, None, kept]
+    assert seen(decisions, values, WITHIN, by="V.Name") == [None] * 3
+    assert seen(decisions, values, WITHIN, by="v.number") == [hashed("7"), None, hashed("7")]
+    assert seen({"v.born": privacy.Drop()}, values, WITHIN, by="v.born.day") == [None] * 3
+    assert seen({"v.of_another_drop": privacy.Drop()}, values, WITHIN, by="v.name") == ["Jo", None, None]
+
+
+@pytest.mark.parametrize("path", ["v.ids.item", "v.number.digit", "v.born.day.year"])
+def test_what_has_no_fields_is_decided_on_as_a_whole(seen: Seen, path: str) -> None:
+    with pytest.raises(
+        Misdeclared, match=rf"{path}: {path.rpartition('.')[0]} is .*, and is kept or dropped as a whole"
+    ):
+        seen({path: privacy.Drop()}, [None], WITHIN, by="to_json(v)")
 
 
 def test_mappings_read_what_was_decided_as_they_would_the_value(seen: Seen) -> None:

@@ -105,7 +105,8 @@ def test_a_field_within_a_column_wants_a_decision_on_the_column(local_lake: Lake
         with pytest.raises(Undecided, match=r"nobody has decided on things\.member\.last_name \(last name\)\. Nothing"):
             site.asks(expression)
     site.asks("member.plan", "plan_member.last_name", "provider.last_name")
-    Site(local_lake, "yes", extra=EXTRA, member=Keep(why="they agreed")).asks("member.last_name")
+    for decided in ({"member": Keep(why="they agreed")}, {"member.last_name": Dropped()}):
+        Site(local_lake, "yes", extra=EXTRA, **decided).asks("member.last_name")
 
 
 def test_no_profile_looks_into_lists_so_that_they_want_one(local_lake: Lake) -> None:
@@ -142,6 +143,8 @@ def test_the_same_decisions_make_the_same() -> None:
     assert made(a=Hash(key="k")) == made(a=Hash(key="k"), c=Dropped())
     assert made(a=Hash(key="k")) != made("y" * 32, a=Hash(key="k"))
     assert "x" * 32 not in str(made(a=Hash(key="k")))
+    assert made(**{"b.c": Dropped()}) != made(**{"b.d": Dropped()}) != made()
+    assert made(**{"c.b": Dropped()}) == []
 
 
 def test_decisions_are_no_matter_of_raw() -> None:
@@ -149,7 +152,14 @@ def test_decisions_are_no_matter_of_raw() -> None:
     assert repr(one) == repr(other)  # of which Raw's fingerprints are made
 
 
-@pytest.mark.parametrize("name", ["SSN", "first name", "2nd"])
+@pytest.mark.parametrize("name", ["SSN", "first name", "2nd", "member.lastName", "member..name"])
 def test_a_column_is_named_as_in_the_lake(name: str) -> None:
     with pytest.raises(ValueError, match="in the lake"):
         Dataset(members=".*", reader=Csv(), privacy={name: Dropped()})
+
+
+def test_a_field_of_what_is_dropped_is_not_decided_on() -> None:
+    within = {"member.name.last": Keep(why="they agreed")}
+    with pytest.raises(ValueError, match=r"member\.name\.last is within member, on which as a whole"):
+        Dataset(members=".*", reader=Csv(), privacy={"member": Dropped(), **within})
+    Dataset(members=".*", reader=Csv(), privacy={"member": Keep(why="they agreed"), "member.name": Dropped()})
