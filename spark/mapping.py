@@ -1,7 +1,6 @@
 """How a source's columns become a common schema's: one Spark SQL expression per column, over names in the lake."""
 
 import re
-from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import BaseModel
@@ -102,22 +101,8 @@ class Mapping(BaseModel, frozen=True):
 
         Spark finds a column however its name is spelt.
         """
-        return words(*self._expressions())
-
-    def reads_at(self, path: str) -> bool:
-        """Whether its expressions read a column or, by a path such as `patient.name`, a field within one.
-
-        Where they name the column alone they read all of it.
-        """
-        column, *fields = path.lower().split(".")
-        named = re.findall(rf"\b{re.escape(column)}\b`?((?:\s*\.\s*`?\w+`?)*)", " ".join(self._expressions()).lower())
-        paths = [re.findall(r"\w+", behind) for behind in named]
-        return any(inner[: len(fields)] == fields[: len(inner)] for inner in paths)
-
-    def _expressions(self) -> Iterator[str]:
-        for column in self.columns.values():
-            yield from _sql(column)
-        yield from (self.where, self.deleted, self.each or "")
+        by = (expression for column in self.columns.values() for expression in _sql(column))
+        return words(*by, self.where, self.deleted, self.each or "")
 
 
 def words(*expressions: str) -> frozenset[str]:

@@ -1,8 +1,9 @@
 """compliance: the decisions on columns that say who somebody is, and that there are some before a source is published.
 
-A column wants a decision where a mapping reads it, or a field within it, and its profile, or its name where there is
-none, is recognised as one of HIPAA's identifiers; or where it has lists, into which no profile looks. What no mapping
-reads stays in Raw, where all columns are as they came.
+A column wants a decision where a mapping reads it and it is recognised, by its profile or, without one, by its name, as
+one of HIPAA's identifiers; or where it has lists, into which no profile looks. So does a field within a column of which
+a mapping reads any: rows that are held have all of it. What no mapping reads stays in Raw, where all columns are as
+they came.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,8 +49,8 @@ def said(decided: Dict[str, Privacy], by: Dict[str, Mapping]) -> list[str]:
     return [
         f"{name}.{path}: {change!r}{f' {known_by(privacy.keys[change.key])}' if isinstance(change, Hash) else ''}"
         for name, privacy in sorted(decided.items())
-        for path in sorted({*by[name].reads, *(path for path in privacy.decisions if by[name].reads_at(path))})
-        if (change := privacy.changes(path))
+        for path in sorted({*by[name].reads, *privacy.decisions})
+        if path.partition(".")[0] in by[name].reads and (change := privacy.changes(path))
     ]
 
 
@@ -86,7 +87,7 @@ def _undecided(raw: Raw, by: Dict[str, Mapping], run: Run) -> Iterator[tuple[str
         for path, about in columns.items():
             names, decisions = path.split("."), run.source.datasets[name].privacy
             decided = any(".".join(names[:n]) in decisions for n in range(1, len(names) + 1))
-            if not decided and mapping.reads_at(path) and (found := flagged(recognise(about)) or _unseen(about)):
+            if names[0] in mapping.reads and not decided and (found := flagged(recognise(about)) or _unseen(about)):
                 yield f"{name}.{path}", found
 
 

@@ -247,8 +247,8 @@ class Cutter:
         del self._open[opener]
 
     def _count(self, name: str) -> None:
-        self._segments += 1
         if self._kind == SEGMENTS:
+            self._segments += 1
             return
         roles = ROLES[self._kind or "837"]
         if name in (roles.level, roles.behind):

@@ -395,22 +395,3 @@ def test_a_quoted_text_is_itself(spark: SparkSession) -> None:
     assert tuple(
         spark.sql("SELECT " + ", ".join(f"{quoted(t)} AS c{n}" for n, t in enumerate(texts))).collect()[0]
     ) == tuple(texts)
-
-
-@pytest.mark.parametrize(
-    ("expression", "reads"),
-    [
-        ("member.last_name", {"member.last_name", "member"}),
-        ("`Member` . `LAST_NAME`", {"member.last_name", "member"}),
-        ("member", {"member", "member.last_name", "member.plan.id"}),
-        ("member.*", {"member", "member.last_name", "member.plan.id"}),
-        ("to_json(member.plan)", {"member", "member.plan.id"}),
-        ("upper(member.plan.id) = 'x'", {"member", "member.plan.id"}),
-        ("members.last_name", set()),
-        ("last_name", set()),
-    ],
-)
-def test_which_columns_and_fields_a_mapping_reads(expression: str, reads: set[str]) -> None:
-    paths = ("member", "member.last_name", "member.plan.id")
-    for mapping in (m.Mapping(columns={"id": expression}), m.Mapping(columns={"id": "1"}, where=expression)):
-        assert {path for path in paths if mapping.reads_at(path)} == reads
