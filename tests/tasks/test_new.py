@@ -523,13 +523,14 @@ def test_a_drafted_flow_runs_as_written_on_its_sample(
     drafted: Callable[..., Drafted],
     root: Path,
     tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     local_lake: Lake,
     prefect_server: PrefectServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From a block's location to Raw, and, as all that is in it is a public registry's, on to `current`."""
     monkeypatch.setenv("INLET_SPARK_MASTER", "local[2]")
-    monkeypatch.setenv("SPARK_LOCAL_DIRS", str(tmp_path))
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", str(tmp_path_factory.mktemp("spark")))  # other tests have the same session
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "providers_20260131.csv").write_text(PROVIDERS)
     monkeypatch.setattr(flows, "__path__", [*flows.__path__, str(root / "flows")])

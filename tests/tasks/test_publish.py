@@ -429,10 +429,10 @@ def test_who_finds_current_without_its_history_waits_for_the_other(
 
 
 def test_spark_does_the_same_and_is_not_started_for_little(
-    party: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    party: Site, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     servers.require("java", "there is no Java")
-    monkeypatch.setenv("SPARK_LOCAL_DIRS", str(tmp_path))
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", str(tmp_path_factory.mktemp("spark")))  # other tests have the same session
     asked: list[SparkSession] = []
 
     def counted(environment: Any, large: bool) -> SparkSession:
