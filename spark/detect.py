@@ -96,12 +96,14 @@ class Detected(BaseModel, frozen=True):
     """How a file is to be read.
 
     `confidence` ranks from 0 to 1; below `DOUBTFUL` it is likelier that the file is none that `Csv` reads. `evidence`
-    says what it rests on, and shows no value of the file.
+    says what it rests on, and shows no value of the file. `share` of the first records have `width` fields.
     """
 
     reader: Csv
     confidence: float
     evidence: tuple[str, ...]
+    width: int = 1
+    share: float = 0.0
 
 
 DOUBTFUL = 0.3
@@ -133,13 +135,21 @@ def detect(sample: bytes, *, whole: bool) -> Detected:
         reader = Csv.model_validate(told)
     except ValueError:  # a delimiter that cannot be written in the encoding, or the like
         return Detected(reader=Csv(), confidence=0.0, evidence=(*evidence, "no dialect fits that can be read"))
-    return Detected(reader=reader, confidence=round(confidence, 3), evidence=tuple(evidence))
+    return Detected(
+        reader=reader,
+        confidence=round(confidence, 3),
+        evidence=tuple(evidence),
+        width=layout.width,
+        share=round(layout.share, 2),
+    )
 
 
 class _Layout(NamedTuple):
     options: dict[str, object]
     confidence: float
     evidence: list[str]
+    width: int = 1
+    share: float = 0.0
 
 
 class _Marks(NamedTuple):
@@ -209,7 +219,7 @@ def _layout(text: str, whole: bool) -> _Layout:
     if marks.delimiter == " " and _is_fixed(text):
         evidence.append("all lines are equally long and blanks stand below each other: perhaps of fixed width")
         confidence *= 0.3
-    return _Layout(options, confidence, evidence)
+    return _Layout(options, confidence, evidence, fit.width, fit.share)
 
 
 def _by_line_end(text: str, declared: re.Match[str] | None) -> tuple[str, str, _Marks, _Fit]:

@@ -26,7 +26,7 @@ DataError
 └── TableMoved           somebody else committed to the table first (retryable)
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class DataError(Exception):
@@ -68,9 +68,13 @@ class Unsafe(DataError):
 
 
 class UnknownFormat(DataError):
-    """No reader fits."""
+    """No reader fits. `of` is what the file is all the same: text in some form, or XML whose rows nothing names."""
 
     todo = "Name the format, and how it is written"
+
+    def __init__(self, what: str, of: Literal["text", "xml"] | None = None) -> None:
+        super().__init__(what)
+        self.of = of
 
 
 class Unreadable(DataError):

@@ -161,7 +161,8 @@ def _detected(name: str, head: bytes, values: dict[str, Any], *, whole: bool, de
         raise UnknownFormat(
             f"{name}: delimited text, if at all, but only {found.confidence:.0%} sure ({'; '.join(found.evidence)}). "
             "Where it is, say so by --format csv, and how by -o delimiter=…; where columns have fixed places, give a "
-            "layout by -o layout=FILE"
+            "layout by -o layout=FILE",
+            of="text",
         )
     own = found.reader.model_dump(exclude_unset=True)
     return Choice("csv", _made(name, "csv", {**own, **values}), found.evidence, round(found.confidence, 3))
@@ -186,7 +187,9 @@ def _row(name: str, head: bytes) -> tuple[str, str]:
         return children[0][-1], f"<{children[0][-1]}> is what <{children[0][0]}> repeats"
     likely = sorted(many or counts, key=lambda path: (len(path), -counts[path]))[:10]
     tags = ", ".join(f"{path[-1]} ({counts[path]:,} × /{'/'.join(path)})" for path in likely)
-    raise UnknownFormat(f"{name}: which elements are its rows? Say it by -o row=TAG; there are {tags or 'none'}")
+    raise UnknownFormat(
+        f"{name}: which elements are its rows? Say it by -o row=TAG; there are {tags or 'none'}", of="xml"
+    )
 
 
 def _pairs(name: str, options: Iterable[str]) -> dict[str, list[str]]:

@@ -14,11 +14,12 @@ import pyarrow as pa
 from pydantic import SecretStr
 
 from spark.convert import parse, read_whole, schema_of
+from spark.detect import Detected, detect
 from spark.errors import DataError, Miscounted, Undecryptable, UnknownFormat
 from spark.readers import X12, AnyReader, Excel, Json, cuts
 from spark.readers.base import is_structured
 from spark.readers.excel import first_rows
-from tasks.formats import HEAD, Choice, choose
+from tasks.formats import HEAD, choose
 from tasks.gpg import Decrypt
 from tasks.new.names import dated
 from tasks.new.place import Sample
@@ -230,15 +231,14 @@ def _readers(
     except UnknownFormat as error:
         if given.format or given.options:
             raise
-        several = xml_rows(head) if "which elements are its rows" in str(error) else ()
-        if several:
+        if error.of == "xml" and (several := xml_rows(head)):
             for xml in several:
                 yield (xml.row if len(several) > 1 else ""), xml, (f"<{xml.row}> is what its records are",)
-        elif "delimited text, if at all" in str(error) and (likely := _delimited(name, head, whole=whole)):
+        elif error.of == "text" and (likely := _delimited(head, whole=whole)):
             yield "", likely.reader, likely.evidence
-        elif "delimited text, if at all" in str(error) and (listed := list_of_lines(head)):
+        elif error.of == "text" and (listed := list_of_lines(head)):
             yield "", listed, ("its lines are of one shape: a list",)
-        elif "delimited text, if at all" in str(error) and (fixed := columns_of_lines(head, whole=whole)):
+        elif error.of == "text" and (fixed := columns_of_lines(head, whole=whole)):
             yield "", fixed, (CUT,)
         else:
             raise
@@ -258,12 +258,11 @@ def _sheets(workbook: BinaryIO) -> list[tuple[str, AnyReader, tuple[str, ...]]]:
     return [(name if len(found) > 1 else "", reader, evidence) for name, reader in found.items()]
 
 
-def _delimited(name: str, head: bytes, *, whole: bool) -> Choice | None:
+def _delimited(head: bytes, *, whole: bool) -> Detected | None:
     """Delimited text that only its frame, or a letter, makes doubtful: nearly all records have as many fields."""
-    choice = choose(name, head, whole=whole, fmt="csv")
-    said = re.search(r"(\d+) fields by '([^']+)' in (\d+)% of", "; ".join(choice.evidence))
-    sure = said and int(said[1]) > 2 and said[2] != "blank" and int(said[3]) >= 95
-    return choice if sure and head.count(b"\n") > 2 else None
+    found = detect(head, whole=whole)
+    sure = found.width > 2 and found.reader.delimiter != " " and found.share >= 0.95
+    return found if sure and head.count(b"\n") > 2 else None
 
 
 def _rows(member: Member, kind: str, reader: AnyReader, stream: BinaryIO) -> Plain:
