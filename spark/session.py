@@ -64,8 +64,9 @@ def session(environment: Mapping[str, str] | None = None, *, large: bool = False
     one with them begun, which later work of this process, large or small, finds.
 
     `environment` holds the lake's `AWS_*` variables: the JVM and the Python workers inherit them, so that no secret
-    stands in a configuration. Spark copies keys from the environment into Hadoop's; they are taken out again. Raises
-    `NoExecutors` where the pod was not given what they need.
+    stands in a configuration. This process has them only until the JVM has begun: a party's S3 block that has no
+    keys or endpoint of its own would take the lake's. Spark copies keys from the environment into Hadoop's; they are
+    taken out again. Raises `NoExecutors` where the pod was not given what they need.
     """
     with _starting:
         if ended() is not None:
@@ -75,7 +76,11 @@ def session(environment: Mapping[str, str] | None = None, *, large: bool = False
         if running and on_pods and not str(running.sparkContext.master).startswith("k8s:"):
             running.stop()
             running = None
-        return running or _started(environment or {}, on_pods)
+        if running:
+            return running
+        there = executors.settings(environment or {}) if on_pods else {}
+        with _lent(environment or {}):
+            return _started(on_pods, there)
 
 
 def ended() -> int | None:
@@ -128,9 +133,22 @@ def _forget() -> None:
     SparkSession._instantiatedSession = None
 
 
-def _started(environment: Mapping[str, str], on_pods: bool) -> SparkSession:
-    there = executors.settings(environment) if on_pods else {}
+@contextmanager
+def _lent(environment: Mapping[str, str]) -> Iterator[None]:
+    """Have variables in this process's environment, of which pyspark makes the JVM's, for as long as that takes."""
+    before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _started(on_pods: bool, there: Mapping[str, str]) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", os.environ.get("INLET_POD_IP", "127.0.0.1"))
     java, log4j = os.environ.get("INLET_JAVA_OPTIONS", ""), f"-Dlog4j2.configurationFile={LOG4J.as_uri()}"

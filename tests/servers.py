@@ -293,7 +293,8 @@ def weed(home: Path, roles: Mapping[str, object] | None = None) -> Iterator[S3]:
         *([f"-s3.iam.config={iam}"] if roles else []),
     ]
     # Each bucket is a set of volumes: one at a time, of 1000, or the third bucket of a session finds no room.
-    env = os.environ | {"WEED_S3_SSE_KEY": uuid.uuid4().hex * 2, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}  # an account more
+    env |= {"WEED_S3_SSE_KEY": uuid.uuid4().hex * 2, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
     server = S3(f"http://127.0.0.1:{s3}", access, secret)
     with running(command, answers(s3, "/healthz"), home / "weed.log", env):
         yield server

@@ -53,6 +53,8 @@ def lake(request: pytest.FixtureRequest, sts: S3, tmp_path: Path, monkeypatch: p
         f"[profile party]\naws_access_key_id={sts.access_key}\naws_secret_access_key={sts.secret_key}\n"
         f"[profile role]\nrole_arn={ROLE}\nsource_profile=party\n"
     )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.endpoint)
     by_role = {"assume_role_arn": ROLE}

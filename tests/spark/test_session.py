@@ -44,6 +44,7 @@ places = {
 answer = {"leaks": [name for name, text in places.items() if any(s in text for s in told["secrets"])]}
 answer["command line"] = places["command line"]
 answer["sizes"] = {name: len(text) for name, text in places.items()}
+answer["left"] = sorted(name for name in os.environ if name.startswith("AWS_"))
 answer["again"] = session() is spark
 with ThreadPoolExecutor(2) as pool:
     answer["elsewhere"] = [found is spark for found in pool.map(lambda _: session(), range(2))]
@@ -84,6 +85,7 @@ def test_no_secret_stands_in_a_configuration_nor_data_on_a_disk(tmp_path: Path) 
     told = {"environment": environment, "secrets": ["s3cr3t/inlet", TOKEN], "shuffles": "canary"}
     answer = start(told, tmp_path)
     assert answer["leaks"] == []
+    assert answer["left"] == [], "the lake's keys, for which a party's block would ask botocore"
     size, found = answer["shuffled"]
     assert size > 100_000
     assert not found, "what Spark shuffles stands on the disk as it is"
