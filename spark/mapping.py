@@ -1,6 +1,7 @@
 """How a source's columns become a common schema's: one Spark SQL expression per column, over names in the lake."""
 
 import re
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import BaseModel
@@ -103,6 +104,22 @@ class Mapping(BaseModel, frozen=True):
         """
         by = (expression for column in self.columns.values() for expression in _sql(column))
         return words(*by, self.where, self.deleted, self.each or "")
+
+    def made_of(self, column: str, there: Collection[str]) -> tuple[str, ...]:
+        """The columns of those that are `there`, or fields within them by their paths, that a column's values are
+        taken from.
+        """
+        by = self.columns.get(column, "")
+        given = by.given if isinstance(by, Expression) else by
+        if self.each and "_each" in words(given):
+            given = f"{given} {self.each}"
+        names = {name.lower() for name in there}
+        paths = (path.replace("`", "") for path in _PATH.findall(_TEXT.sub("", given)))
+        return tuple(dict.fromkeys(path for path in paths if path.partition(".")[0].lower() in names))
+
+
+_TEXT = re.compile(r"'(?:[^'\\]|\\.)*'")
+_PATH = re.compile(r"(?<![\w.`])`?\w+`?(?:\.`?\w+`?)*(?![\w.`]|\s*\()")  # no name of a function
 
 
 def words(*expressions: str) -> frozenset[str]:

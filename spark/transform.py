@@ -27,7 +27,7 @@ from spark.alike import alike
 from spark.errors import CountMismatch, Misdeclared
 from spark.mapped import Input, Mapped, ranged
 from spark.parts import DataFile
-from spark.profiling.shown import masked
+from spark.profiling.shown import Example, masked
 from spark.schemas import Schema
 from spark.writer import SORTED, ParquetWriter
 
@@ -53,7 +53,9 @@ RESULT = "result"
 """Name of the one column in which a partition's writer reports."""
 
 EXAMPLES = 5
-"""Conflicting rows that are named."""
+"""Rows that are named of those that conflict, that are held for a reason, or whose value of a column is lost."""
+
+Places = dict[str, tuple[Example, ...]]
 
 MASKED = 3
 """Masked examples of a column's lost values."""
@@ -74,8 +76,9 @@ class Transformed(BaseModel, frozen=True):
     `duplicates` repeat the row of their key that stays, `superseded` are lower in the schema's `latest` or, where by
     `Mapping.later` the later wins, earlier than it; `skipped` do not meet `Mapping.where`. `conflicting` rows, held
     like those that do not fit, contradict the row of their key that stays; `conflicts` names the first by file and
-    record. `reasons` counts held rows by reason. By column, `given` counts values, `lost` those of them that do not
-    convert or that the column may not hold, and `examples` shows some of these, letters as a and digits as 9.
+    record. `reasons` counts held rows by reason, and `held_at` names some of each. By column, `given` counts values,
+    `lost` those of them that do not convert or that the column may not hold, `examples` shows some of these, letters as
+    a and digits as 9, and `lost_at` says where some stand.
     """
 
     files: tuple[DataFile, ...] = ()
@@ -89,6 +92,8 @@ class Transformed(BaseModel, frozen=True):
     given: dict[str, int] = {}
     lost: dict[str, int] = {}
     examples: dict[str, tuple[str, ...]] = {}
+    held_at: dict[str, tuple[Example, ...]] = {}
+    lost_at: dict[str, tuple[Example, ...]] = {}
     conflicting: int = 0
     conflicts: tuple[str, ...] = ()
 
@@ -118,9 +123,15 @@ class Transformed(BaseModel, frozen=True):
                 name: tuple(dict.fromkeys(self.examples.get(name, ()) + other.examples.get(name, ())))[:MASKED]
                 for name in self.examples | other.examples
             },
+            held_at=_first(self.held_at, other.held_at),
+            lost_at=_first(self.lost_at, other.lost_at),
             conflicting=self.conflicting + other.conflicting,
             conflicts=(self.conflicts + other.conflicts)[:EXAMPLES],
         )
+
+
+def _first(some: Places, more: Places) -> Places:
+    return {name: (some.get(name, ()) + more.get(name, ()))[:EXAMPLES] for name in some | more}
 
 
 def transform(
@@ -182,8 +193,8 @@ def _write(batches: Iterator[pa.RecordBatch], *, schema: Schema, into: str, held
             fits.write(settled.rows)
             held.write(unfit.select(HELD.names))
             held.write(_held(settled.conflicts, names))
-            lost, examples = _lost(table["_lost"], names)
-            origins = settled.conflicts.select(["_file", "_record"]).slice(0, EXAMPLES).to_pylist()
+            lost, examples, lost_at = _lost(table, names)
+            conflicts = _named(settled.conflicts)
             done += Transformed(
                 rows=settled.rows.num_rows,
                 duplicates=settled.duplicates,
@@ -192,8 +203,10 @@ def _write(batches: Iterator[pa.RecordBatch], *, schema: Schema, into: str, held
                 given={name: table.num_rows - table[name].null_count + lost[name] for name in names},
                 lost=lost,
                 examples=examples,
+                held_at=_held_at(unfit) | ({CONTRADICTS: conflicts} if conflicts else {}),
+                lost_at=lost_at,
                 conflicting=settled.conflicts.num_rows,
-                conflicts=tuple(f"{row['_file']} record {row['_record']:,}" for row in origins),
+                conflicts=tuple(f"{row.file} record {row.record:,}" for row in conflicts),
             )
         done += Transformed(files=tuple(fits.close()), held_files=tuple(held.close()))
     yield pa.RecordBatch.from_pylist([{RESULT: done.model_dump_json()}])
@@ -260,13 +273,31 @@ def _held(conflicts: pa.Table, names: Sequence[str]) -> pa.Table:
     return pa.table([*conflicts.select(HELD.names[:4]), reasons, pa.array(texts, pa.string())], schema=HELD)
 
 
-def _lost(begins: pa.ChunkedArray, names: Sequence[str]) -> tuple[Counter[str], dict[str, tuple[str, ...]]]:
-    """How many values of each column are lost, and how some of them look, from lists with a place for each column."""
-    values = pc.list_flatten(begins.drop_null())
-    lost, examples = Counter[str](), dict[str, tuple[str, ...]]()
+def _held_at(unfit: pa.Table) -> Places:
+    """Where some of the rows stand that are held, by reason."""
+    reasons = unfit["_reason"]
+    return {reason: _named(unfit.filter(pc.equal(reasons, reason))) for reason in pc.unique(reasons).to_pylist()}
+
+
+def _named(rows: pa.Table, texts: Sequence[str] = ("",) * EXAMPLES) -> tuple[Example, ...]:
+    """Where the first of some rows stand, and what is said of each."""
+    first = rows.select(["_file", "_record"]).slice(0, EXAMPLES).to_pylist()
+    return tuple(
+        Example(file=row["_file"], record=row["_record"], text=text) for row, text in zip(first, texts, strict=False)
+    )
+
+
+def _lost(table: pa.Table, names: Sequence[str]) -> tuple[Counter[str], dict[str, tuple[str, ...]], Places]:
+    """How many values of each column are lost, how some look, and where, from lists with a place for each column."""
+    rows = table.select(["_file", "_record", "_lost"]).filter(pc.is_valid(table["_lost"]))
+    values = pc.list_flatten(rows["_lost"])
+    lost, examples, places = Counter[str](), dict[str, tuple[str, ...]](), Places()
     for place, name in enumerate(names if len(values) else ()):
-        of = values.take(np.arange(place, len(values), len(names))).drop_null()
-        lost[name] = len(of)
-        some = dict.fromkeys(masked(text) for text in pc.unique(of.slice(0, 100)).to_pylist())
-        examples[name] = tuple(some)[:MASKED]
-    return +lost, {name: some for name, some in examples.items() if some}
+        of = values.take(np.arange(place, len(values), len(names)))
+        which = np.flatnonzero(of.is_valid())
+        if len(which):
+            lost[name] = len(which)
+            examples[name] = tuple(dict.fromkeys(map(masked, pc.unique(of.take(which[:100])).to_pylist())))[:MASKED]
+            some = which[:EXAMPLES]
+            places[name] = _named(rows.take(some), [masked(text) for text in of.take(some).to_pylist()])
+    return lost, examples, places

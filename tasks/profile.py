@@ -1,6 +1,6 @@
 """profile: what a drop's datasets look like, beside the drops before: a report for who sends them, and artifacts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -12,11 +12,12 @@ from spark.profiling.compare import LIMITS, compare
 from spark.profiling.expectations import broken
 from spark.profiling.located import located, refused
 from spark.profiling.profiles import DatasetProfile
-from spark.profiling.report import Earlier, File, Report, render
+from spark.profiling.report import Earlier, File, Report, Unfit, render
 from spark.profiling.report.words import markdown
 from spark.recognising import recognise
 from tasks import expect, profiles
 from tasks.convert import Raw
+from tasks.expire import tables_in
 from tasks.manifest import encoded
 from tasks.run import Run, current
 from tasks.source import Drop
@@ -40,26 +41,33 @@ def profile(raw: Raw) -> None:
     run = current()
     if run.dry is not None:
         return
-    made: dict[str, Report] = {}
+    made = draw(raw, run)
+    create_table_artifact(
+        table=summary(raw, made),
+        key=f"{run.source.slug}-raw",
+        description=f"What arrived in drop {raw.drop}",
+    )
+
+
+def draw(raw: Raw, run: Run) -> dict[str, tuple[Report, str]]:
+    """Write what there is to say now of each dataset, and the artifact; the reports and their URLs.
+
+    `transform` has it done again, as it knows more.
+    """
     try:
-        made = reports(raw, run)
-        links = {name: write(report, run.lake) for name, report in made.items()}
+        made = {name: (report, write(report, run.lake)) for name, report in reports(raw, run).items()}
     except (PlaceError, DataError):
         raise
     except Exception as error:  # its text may show a value
         get_run_logger().error("%s %s: no report: %s", run.source.slug, raw.drop, without_values(error))
-        made, links = {}, {}
-    create_table_artifact(
-        table=summary(raw, made, links),
-        key=f"{run.source.slug}-raw",
-        description=f"What arrived in drop {raw.drop}",
-    )
+        return {}
     if made:
         create_markdown_artifact(
-            markdown="\n\n".join(markdown(report, links[name]) for name, report in made.items()),
+            markdown="\n\n".join(markdown(report, link) for report, link in made.values()),
             key=f"{run.source.slug}-report",
             description=f"What is wrong in drop {raw.drop}, and what we ask for",
         )
+    return made
 
 
 def reports(raw: Raw, run: Run) -> dict[str, Report]:
@@ -70,8 +78,9 @@ def reports(raw: Raw, run: Run) -> dict[str, Report]:
     drops, beside = expect.earlier(raw.drop, run), expect.last(raw.drop, run)
     shown = [*drops[-HISTORY:], *([beside] if beside and beside not in drops[-HISTORY:] else [])]
     before = {drop.key: profiles.read(run.lake, drop) for drop in sorted(shown, key=lambda drop: drop.order)}
+    unfit = list(_unfit(raw, run))
     return {
-        name: _report(name, now, raw, before, beside, run)
+        name: _report(name, now, raw, before, beside, unfit, run)
         for name, now in kept.items()
         if name in raw.datasets and not (run.source.contents and run.source.contents.dataset == name)
     }
@@ -83,6 +92,7 @@ def _report(
     raw: Raw,
     before: Mapping[str, Mapping[str, DatasetProfile]],
     beside: Drop | None,
+    unfit: Sequence[Unfit],
     run: Run,
 ) -> Report:
     drop, source, fs = raw.drop, run.source, run.lake.fs()
@@ -104,6 +114,7 @@ def _report(
         now=now,
         files=tuple(File(name=file.name, bytes=file.size) for file in drop.files),
         refused=refused(rejected, drop.key, raw.datasets[name].reasons, source.phi, fs),
+        unfit=tuple(one for one in unfit if name in one.datasets),
         earlier=tuple(Earlier(drop=key, profile=of[name]) for key, of in before.items() if name in of),
         beside=beside.key if beside and then else None,
         recognised={column: best[0] for column, best in meanings.items() if best and best[0].confidence >= SURE},
@@ -111,6 +122,14 @@ def _report(
         changed=changed,
         located=located([*failed, *changed], rows, drop.key, fs),
     )
+
+
+def _unfit(raw: Raw, run: Run) -> Iterator[Unfit]:
+    """What transforms say of a drop as it is in Raw now, of those common schemas of which it has been made."""
+    for table in tables_in(run.tables, "held"):
+        mark = run.tables.marks(table, "drop").get(f"{run.source.slug}/{raw.drop.key}", {})
+        if mark.get("converted") == raw.fingerprint:
+            yield Unfit.model_validate({**mark, "to": table.partition(".")[2]})
 
 
 def write(report: Report, lake: Lake) -> str:
@@ -125,9 +144,7 @@ def write(report: Report, lake: Lake) -> str:
     return lake.url(*where)
 
 
-def summary(
-    raw: Raw, made: Mapping[str, Report] | None = None, links: Mapping[str, str] | None = None
-) -> list[dict[str, str | int]]:
+def summary(raw: Raw, made: Mapping[str, tuple[Report, str]] | None = None) -> list[dict[str, str | int]]:
     """A row per dataset: counts only, no value of any column."""
     return [
         {
@@ -137,14 +154,12 @@ def summary(
             "why": ", ".join(f"{n} × {reason}" for reason, n in dataset.reasons.items()),
             "columns": len(dataset.nulls),
             "empty columns": sum(n == dataset.rows for n in dataset.nulls.values()) if dataset.rows else 0,
-            **_found((made or {}).get(name), (links or {}).get(name)),
+            **(_found(*made[name]) if made and name in made else {}),
         }
         for name, dataset in raw.datasets.items()
     ]
 
 
-def _found(report: Report | None, link: str | None) -> dict[str, str | int]:
-    if report is None or link is None:
-        return {}
+def _found(report: Report, link: str) -> dict[str, str | int]:
     severities = [finding.severity for finding in report.findings]
     return {"problems": severities.count("problem"), "warnings": severities.count("warning"), "report": link}

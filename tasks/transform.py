@@ -19,7 +19,7 @@ from spark.parts import DataFile
 from spark.schemas import Schema
 from spark.session import not_ended, session
 from spark.tables import Mark
-from spark.transform import HELD, Input, Transformed
+from spark.transform import HELD, Input, Places, Transformed
 from spark.transform import transform as map_rows
 from tasks import decisions, expect, metrics
 from tasks.compliance import assert_decided, privacies, published, said
@@ -27,6 +27,7 @@ from tasks.convert import Raw
 from tasks.cores import SPARK_FROM
 from tasks.drop import order
 from tasks.events import emit, told
+from tasks.profile import draw
 from tasks.run import Run, Step, current
 from tasks.source import Drop, fingerprint
 from tasks.tracked import tracked
@@ -42,12 +43,17 @@ class Candidate(BaseModel, frozen=True):
     """A drop in a common schema, with the counts of `spark.transform.Transformed`.
 
     It is in Transformed where no check failed or it was `accepted`, for the reason given; else in Candidate.
-    `unchecked` are columns whose references lead to tables in which the source has no rows yet.
+    `unchecked` are columns whose references lead to tables in which the source has no rows yet. `converted` is the
+    fingerprint of Raw that it was made from, of these `datasets`, and `made_of` says by which of their columns those
+    are made that rows lack, or that lost a value.
     """
 
     drop: Drop
     to: Schema
     fingerprint: str
+    converted: str = ""
+    datasets: tuple[str, ...] = ()
+    made_of: dict[str, tuple[str, ...]] = {}
     raw: int = 0
     rows: int = 0
     held: int = 0
@@ -59,6 +65,8 @@ class Candidate(BaseModel, frozen=True):
     given: dict[str, int] = {}
     lost: dict[str, int] = {}
     examples: dict[str, tuple[str, ...]] = {}
+    held_at: Places = {}
+    lost_at: Places = {}
     unchecked: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     accepted: str | None = None
@@ -95,11 +103,14 @@ def transform(raw: Raw, to: Schema, by: Dict[str, Mapping], checks: Checks = CHE
         return Candidate(drop=raw.drop, to=to, fingerprint=made_from)
     if known is None or not published(run, to):
         assert_decided(raw, to, by, run, get_run_logger())
+    was = run.tables.marks(f"held.{to}", "drop").get(key(run, raw.drop), {}) if known is None else {}
     with told(MissingColumns, "inlet.schema.drifted", raw.drop, schema=str(to)):
         done = known or to_schema(raw, to, by, made_from, run, checks)
     if known is None or done.failures:
         show(done, run)
     if known is None:
+        if any((done.held, done.lost, was.get("held"), was.get("lost"))):
+            draw(raw, run)
         metrics.add(run.source.slug, "transformed", rows=0 if done.stopped else done.rows, rejected=done.held)
     if known is None and done.stopped:
         emit("inlet.drop.held", raw.drop, schema=str(to), what="; ".join(done.failures), held=done.held)
@@ -152,6 +163,9 @@ def to_schema(
         drop=drop,
         to=to,
         fingerprint=made_from,
+        converted=raw.fingerprint,
+        datasets=tuple(name for name in by if name in raw.datasets),
+        made_of=_made_of(done, to, inputs),
         held=done.held,
         unchecked=tuple(
             c.name for c in to.columns if c.references and c.name not in parents and done.given.get(c.name)
@@ -161,6 +175,16 @@ def to_schema(
     )
     _commit(made, done, compared, run)
     return made
+
+
+def _made_of(done: Transformed, to: Schema, inputs: Sequence[Input]) -> dict[str, tuple[str, ...]]:
+    """By which raw columns those are made that may be why a row is held, or that lost a value."""
+    found = {}
+    for column in to.columns:
+        if column.name in done.lost or (column.required and done.held):
+            paths = [path for given in inputs for path in given.mapping.made_of(column.name, given.raw.names)]
+            found[column.name] = tuple(dict.fromkeys(paths))
+    return found
 
 
 def _commit(made: Candidate, done: Transformed, compared: str, run: Run) -> None:

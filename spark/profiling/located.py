@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from spark.profiling.findings import Finding
-from spark.profiling.report.content import Example, Refused
-from spark.profiling.shown import Phi, shown
+from spark.profiling.report.content import Refused
+from spark.profiling.shown import Example, Phi, shown
 
 ORIGIN = ("_drop", "_file", "_record")
 """Columns that say where a record came from."""

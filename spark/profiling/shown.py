@@ -6,11 +6,21 @@ All that leaves the lake asks here: reports, artifacts, logs, errors.
 import unicodedata
 from typing import Literal
 
+from pydantic import BaseModel
+
 Phi = Literal["yes", "no", "unknown"]
 """Whether a source holds protected health information, as it declares it."""
 
 MOST = 80
 """Characters of a value, or of its shape, that are shown."""
+
+
+class Example(BaseModel, frozen=True):
+    """Where to look: a record of a plain file, counted from 1, and what stands there, as it may be seen."""
+
+    file: str
+    record: int
+    text: str = ""
 
 
 def shows_values(phi: Phi) -> bool:

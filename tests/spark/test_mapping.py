@@ -395,3 +395,22 @@ def test_a_quoted_text_is_itself(spark: SparkSession) -> None:
     assert tuple(
         spark.sql("SELECT " + ", ".join(f"{quoted(t)} AS c{n}" for n, t in enumerate(texts))).collect()[0]
     ) == tuple(texts)
+
+
+@pytest.mark.parametrize(
+    ("column", "each", "made_of"),
+    [
+        (m.date("Service_Dt", "%Y%m%d"), None, ("Service_Dt",)),
+        (m.npi("subscriber.npi"), None, ("subscriber.npi",)),
+        ("coalesce(nullif(`zip`, 'date'), date(zip), other.date)", None, ("zip",)),
+        ("'it''s date' || date || 'a\\'zip'", None, ("date",)),
+        (m.icd10cm("_each"), "array(dx_1, dx_2)", ("dx_1", "dx_2")),
+        ("'constant'", "array(dx_1, dx_2)", ()),
+    ],
+)
+def test_of_which_columns_a_column_is_made(
+    column: str | Expression, each: str | None, made_of: tuple[str, ...]
+) -> None:
+    there = ["service_dt", "subscriber", "date", "zip", "dx_1", "dx_2", "npi"]
+    assert m.Mapping(columns={"x": column}, each=each).made_of("x", there) == made_of
+    assert m.Mapping(columns={}).made_of("x", there) == ()

@@ -21,7 +21,7 @@ from spark.profiling.expectations import broken, draft
 from spark.profiling.findings import Finding
 from spark.profiling.profiles import ColumnProfile, DatasetProfile
 from spark.profiling.recognised import Recognised
-from spark.profiling.report import Earlier, Example, File, Refused, Report, render
+from spark.profiling.report import Earlier, Example, File, Refused, Report, Unfit, render
 from spark.profiling.report.words import asks, markdown, percent, short, verdict
 from spark.profiling.shown import Phi, masked, shown
 from spark.recognising import recognise
@@ -30,6 +30,26 @@ from tests.spark.profiled import claims, profile_of
 
 PHI: tuple[Phi, ...] = ("yes", "unknown", "no")
 RAGGED = "000183774651|0004711A|40|M|08/14/2026|211.80|1|I10|1234567893|||CA|25||x"
+
+
+FIRST = "claims_202608_part1.txt"
+UNFIT = Unfit(
+    to="claim",
+    datasets=("claims", "voids"),
+    reasons={
+        "claim_id is required": 4,
+        "claim_id is required; billing_npi is required": 1,
+        "contradicts another record of its key": 2,
+    },
+    held_at={"claim_id is required": (Example(file=FIRST, record=1_412), Example(file=FIRST, record=2_020))},
+    given={"billing_npi": 2_600, "service_date": 2_611},
+    lost={"billing_npi": 3, "service_date": 65},
+    lost_at={
+        "billing_npi": (Example(file=FIRST, record=77, text="9999999999"),),
+        "service_date": (Example(file=FIRST, record=5, text="9999-99-99"),),
+    },
+    made_of={"claim_id": ("claim_id",), "billing_npi": ("rendering_npi",), "service_date": ("service_dt",)},
+)
 
 
 @lru_cache
@@ -41,9 +61,8 @@ def report(phi: Phi, drops: int = 7) -> Report:
     failed = broken(now, draft(_month(7), phi), beside)
     changed = compare(beside, now) if beside else ()
     meanings = {name: recognise(column)[:1] for name, column in now.columns.items()}
-    first = "claims_202608_part1.txt"
-    ragged = tuple(Example(file=first, record=n, text=shown(RAGGED, phi)) for n in (211, 984, 1001))
-    places = tuple(Example(file=first, record=n) for n in (3, 17, 20, 29, 34))
+    ragged = tuple(Example(file=FIRST, record=n, text=shown(RAGGED, phi)) for n in (211, 984, 1001))
+    places = tuple(Example(file=FIRST, record=n) for n in (3, 17, 20, 29, 34))
     return Report(
         source="northwind-health",
         dataset="claims",
@@ -53,8 +72,9 @@ def report(phi: Phi, drops: int = 7) -> Report:
         revision=1,
         phi=phi,
         now=now,
-        files=(File(name=first, bytes=48_213_991), File(name="claims_202608_part2.txt", bytes=None)),
+        files=(File(name=FIRST, bytes=48_213_991), File(name="claims_202608_part2.txt", bytes=None)),
         refused=(Refused(reason="15 fields, not 14", records=9, examples=ragged),),
+        unfit=(UNFIT,),
         earlier=tuple(before),
         beside=before[-1].drop if before else None,
         recognised={name: best[0] for name, best in meanings.items() if best and best[0].confidence > 0.6},
@@ -188,6 +208,17 @@ def test_whatever_columns_and_reasons_say_is_text(some: list[ColumnProfile], phi
     shows = Report(
         **{**_plain(phi), "now": now, "source": f"<b>{said}"},
         refused=(Refused(reason=f"<script>{said}", records=1),),
+        unfit=(
+            Unfit(
+                to=f"<script>{said}",
+                datasets=(f"<script>{said}", "b"),
+                reasons={f"<script>{said} is required": 1, f"<script>{said}": 1},
+                given={f"<script>{said}": 1},
+                lost={f"<script>{said}": 1},
+                lost_at={f"<script>{said}": (Example(file=f"<script>{said}", record=1, text=f"<script>{said}"),)},
+                made_of={f"<script>{said}": (f"<script>{said}", "b")},
+            ),
+        ),
         broken=(finding,),
         earlier=(Earlier(drop=said, profile=now),),
         beside=said,
@@ -212,8 +243,36 @@ def test_what_we_ask_for_is_of_what_is_wrong() -> None:
         "claim_type",
         "rendering_npi",
     ]
-    assert verdict(report("yes")).startswith("We found 9 records that could not be read, ")
+    lack = asked["Please fill in what these records must have and lack, or tell us why they lack it."]
+    assert lack == ["claim_id", "rendering_npi"]
+    assert asked["Please tell us which is right of records that contradict each other."] == ()
+    unusable = "Please correct the values that cannot be used, or tell us how they are meant."
+    assert asked[unusable] == ["service_dt"]  # of the other column hardly any were lost
+    assert verdict(report("yes")).startswith(
+        "We found 9 records that could not be read, 7 records that cannot be used, 1 column with values that cannot"
+    )
     assert list(asks(Report(**_plain("yes")))) == []
+
+
+def test_what_a_common_schema_could_not_use_is_said_in_the_names_of_the_file() -> None:
+    said = re.sub(r"\s+", " ", text(render(report("yes"))))
+    assert "the common table claim , which claims and voids make together" in said
+    assert "4 records : without a valid claim_id See record 1,412 of claims_202608_part1.txt; record 2,020" in said
+    assert "1 record : without a valid claim_id and billing_npi (made of rendering_npi)" in said
+    assert "2 records : each contradicts another record of its key" in said
+    assert "service_date (made of service_dt) 65 of 2,611 record 5 of claims_202608_part1.txt ( 9999-99-99 )" in said
+    short_ = markdown(report("yes"), "there")
+    assert "- 4 records: without a valid claim_id\n" in short_
+    assert "- 65 of 2,611 values of service_date (made of service_dt) cannot be used" in short_
+    assert "3 of 2,600" not in short_
+
+
+def test_what_is_lost_now_and_then_is_shown_and_no_warning() -> None:
+    now = DatasetProfile(rows=50, columns={"a": ColumnProfile(name="a", original="A")})
+    few = Unfit(to="claim", datasets=("claims",), given={"npi": 1_000}, lost={"npi": 3})
+    page = render(Report(**{**_plain("yes"), "now": now}, unfit=(few,)))
+    assert "Nothing is wrong that we can see." in page
+    assert "3 of 1,000" in page
 
 
 @pytest.mark.parametrize(

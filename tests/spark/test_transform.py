@@ -157,6 +157,10 @@ def test_what_fits_and_what_is_held(run: Transform) -> None:
     assert (first["_source"], first["_drop"], first["_file"], first["_deleted"]) == ("party", "d1", "f.csv", False)
     assert (second["npi"], second["name"], second["enumeration_date"]) == (right(2), "Acme", None)
     assert {n for n, row in done.by_record().items() if row["_deleted"]} == {10}
+    at = {reason: [(e.file, e.record, e.text) for e in where] for reason, where in done.counts.held_at.items()}
+    assert {reason: len(where) for reason, where in at.items()} == done.counts.reasons
+    assert all(OUTCOMES[record - 1][1] == reason for reason, where in at.items() for _, record, _ in where)
+    assert {(file, text_) for where in at.values() for file, _, text_ in where} == {("f.csv", "")}
     assert done.counts.lost == {"npi": 1, "entity_type": 1}
     assert done.counts.examples == {"npi": ("999999999",), "entity_type": ("9",)}
     assert done.counts.given == {"npi": 8, "entity_type": 9, "name": 8, "enumeration_date": 1}
@@ -588,6 +592,11 @@ def test_shapes_of_lost_values_show_no_letter_and_no_digit(run: Transform) -> No
     assert done.counts.given == {"claim_id": 21, "paid": 21}
     assert len(done.counts.examples["paid"]) == 3
     assert set(done.counts.examples["paid"]) <= set(shapes)
+    where = [(e.file, e.record, e.text) for e in done.counts.lost_at["paid"]]
+    assert len(where) == 5
+    assert {(file, shapes[(record - 1) % 7]) for file, record, _ in where} == {
+        (file, text_) for file, _, text_ in where
+    }
 
 
 def test_which_row_stays_does_not_depend_on_how_rows_are_cut(

@@ -2,6 +2,7 @@
 
 import hmac
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.sorting import ArtifactSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from pyiceberg.expressions import EqualTo
 
 from blocks.errors import Misconfigured
 from blocks.hash_key import HashKey
@@ -25,14 +27,16 @@ from spark.mapping import Mapping
 from spark.privacy import Drop as Dropped
 from spark.privacy import Hash, Keep
 from spark.profiling.expectations import Expectations
+from spark.profiling.profiler import profile
 from spark.readers import Csv
 from spark.schemas import Column, Schema
 from spark.tables import Tables
 from spark.writer import write
-from tasks import decisions
+from tasks import decisions, profiles
 from tasks.convert import Raw, RawDataset
 from tasks.decisions import Decision
 from tasks.drop import Drop
+from tasks.profile import draw
 from tasks.run import Run, Step, running
 from tasks.source import Dataset, Source
 from tasks.transform import CHECKS, Candidate, transform
@@ -111,6 +115,14 @@ class Site:
         counts = RawDataset(rows=len(rows), rejected=0, reasons={}, nulls={})
         has = before.datasets if before else {}
         self.raws[key] = Raw(drop=drop, fingerprint=fingerprint, datasets={**has, dataset: counts})
+
+    def knows(self, key: str) -> None:
+        """Keep what the drop's rows are like, as `convert` does."""
+        rows = self.tables.get(SOURCE.table("raw", "things"))
+        assert rows is not None
+        here = rows.scan(row_filter=EqualTo("_drop", key)).to_arrow()
+        raw = self.raws[key]
+        profiles.keep(self.lake, raw.drop, raw.fingerprint, {"things": profile([here], raw_schema(COLUMNS))})
 
     def do(self, key: str, to: Schema = THING, checks: Checks = CHECKS, by: Any = None, **more: Any) -> Candidate:
         """Transform a drop, as its flow does."""
@@ -333,6 +345,33 @@ def test_an_added_column_is_null_in_what_was_there(site: Site) -> None:
     assert found == [("d1", "0000", None), ("d1", "0001", None), ("d2", "0000", ["1"]), ("d2", "0001", ["1"])]
     assert site.do("d1", added, by=by).rows == 2  # its declaration changed: done again
     assert all(row["more"] == ["1"] for row in site.rows("transformed.thing"))
+
+
+def test_the_report_says_what_did_not_fit_by_file_and_record(site: Site) -> None:
+    page = Path(site.lake.path("reports", "the-party", "d1", "things.html"))
+
+    def said() -> str:
+        return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.read_text()))
+
+    site.arrives("d1", [*numbered(29), ("0029", "x7", None), ("0030", None, None), ("0001", "2", None)])
+    site.fails("d1")
+    assert not page.exists()  # what the drop holds is not known
+    site.knows("d1")
+    site.fails("d1", force=True)
+    assert "We found 3 records that cannot be used and 1 column with values that cannot be used." in said()
+    assert "2 records : without a valid n See record 30 of f; record 31 of f." in said()
+    assert "1 record : each contradicts another record of its key See record 32 of f." in said()
+    assert "n 1 of 31 cannot be used record 30 of f ( a9 )" in said()
+    taken = {"id": "id", "n": "coalesce(try_cast(n AS int), try_cast(of AS int), 7)"}
+    site.fails("d1", by={"things": Mapping(columns=taken)})
+    assert "We found 1 record that cannot be used." in said()  # as it is now
+    site.do("d1", by={"things": Mapping(columns={"id": "concat(id, _record)", "n": "7"})})
+    assert "Nothing is wrong that we can see." in said()
+    site.arrives("d1", [*numbered(5), ("0029", None, None)], revision=2)
+    site.knows("d1")
+    with running(Run(source=site.source, lake=site.lake, id="run")) as run:
+        draw(site.raws["d1"], run)
+    assert "Nothing is wrong that we can see." in said()  # what was found was of another Raw
 
 
 @pytest.mark.parametrize(

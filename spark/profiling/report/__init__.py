@@ -9,11 +9,23 @@ from markupsafe import Markup
 from spark.profiling.estimates import missing
 from spark.profiling.findings import Finding
 from spark.profiling.report.cards import by_column, cards, multiples, strips
-from spark.profiling.report.content import Earlier, Example, File, Refused, Report
-from spark.profiling.report.words import KINDS, WORDS, asks, named, percent, plural, size, verdict
-from spark.profiling.shown import shown, shows_values
+from spark.profiling.report.content import Earlier, File, Refused, Report, Unfit
+from spark.profiling.report.words import (
+    KINDS,
+    WORDS,
+    asks,
+    listed,
+    made_of,
+    named,
+    percent,
+    plural,
+    size,
+    verdict,
+    why_held,
+)
+from spark.profiling.shown import Example, shown, shows_values
 
-__all__ = ["Earlier", "Example", "File", "Finding", "Refused", "Report", "render"]
+__all__ = ["Earlier", "Example", "File", "Finding", "Refused", "Report", "Unfit", "render"]
 
 
 def render(report: Report) -> str:
@@ -37,7 +49,7 @@ def render(report: Report) -> str:
         worst="problem"
         if "problem" in severities or report.refused
         else "warning"
-        if "warning" in severities
+        if "warning" in severities or report.unfit_records or report.often_lost
         else "good",
         change=_change(now.rows, before.rows) if before else None,
         refused_share=report.refused_records / all_records if all_records else 0.0,
@@ -55,6 +67,9 @@ def render(report: Report) -> str:
         percent=percent,
         plural=plural,
         size=size,
+        listed=listed,
+        made_of=made_of,
+        why_held=why_held,
         chips=lambda finding: dict.fromkeys(shown(value, report.phi) for value in finding.values),
         located=lambda finding: report.located.get(str(finding), ()),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from spark.profiling.findings import Finding, Kind
-from spark.profiling.report.content import Report
+from spark.profiling.report.content import OFTEN, Refused, Report, Unfit
 
 ASKS: dict[Kind, str] = {
     "rows": "Please confirm that the file is whole, and that this number of records is meant.",
@@ -22,6 +22,9 @@ ASKS: dict[Kind, str] = {
 }
 """What is asked of the source, by what was found."""
 
+REQUIRED = " is required"
+"""How the reason ends for which a row is held that lacks something."""
+
 KINDS = {"full": "full file", "incremental": "increment", "deletions": "list of deletions"}
 
 WORDS = {"problem": "problem", "warning": "warning", "info": "note"}
@@ -35,6 +38,15 @@ def asks(report: Report) -> Iterator[tuple[str, Sequence[str]]]:
             f" {'it' if report.refused_records == 1 else 'them'} again.",
             (),
         )
+    if lacking := [path for unfit in report.unfit for held in unfit.held for path in lacks(held, unfit)]:
+        yield (
+            "Please fill in what these records must have and lack, or tell us why they lack it.",
+            [*dict.fromkeys(lacking)],
+        )
+    if any(not lacks(held, unfit) for unfit in report.unfit for held in unfit.held):
+        yield "Please tell us which is right of records that contradict each other.", ()
+    if often := [path for lost in report.often_lost for path in lost.made_of or (lost.column,)]:
+        yield "Please correct the values that cannot be used, or tell us how they are meant.", [*dict.fromkeys(often)]
     about: dict[str, list[str]] = {}
     for finding in report.findings:
         if finding.severity != "info" or finding.kind == "new column":
@@ -46,9 +58,32 @@ def verdict(report: Report) -> str:
     """The page in a sentence."""
     found = [finding.severity for finding in report.findings]
     counts = [plural(n, WORDS[kind]) for kind in ("problem", "warning") if (n := sum(f == kind for f in found))]
+    if report.often_lost:
+        counts.insert(0, f"{plural(len(report.often_lost), 'column')} with values that cannot be used")
+    if report.unfit_records:
+        counts.insert(0, f"{plural(report.unfit_records, 'record')} that cannot be used")
     if report.refused:
         counts.insert(0, f"{plural(report.refused_records, 'record')} that could not be read")
     return f"We found {listed(counts)}." if counts else "Nothing is wrong that we can see."
+
+
+def lacks(held: Refused, unfit: Unfit) -> list[str]:
+    """The columns that records should have a value in, and do not; none of such as are held for something else."""
+    names = [part.removesuffix(REQUIRED) for part in held.reason.split("; ") if part.endswith(REQUIRED)]
+    return [path for name in names for path in unfit.made_of.get(name) or (name,)]
+
+
+def made_of(column: str, paths: Sequence[str]) -> str:
+    """What to say behind a common column's name of those of the file, where these are not called like it."""
+    return f" (made of {listed(paths)})" if paths and tuple(paths) != (column,) else ""
+
+
+def why_held(held: Refused, unfit: Unfit) -> str:
+    """Such as: without a valid npi (made of provider_npi)."""
+    if not held.reason.endswith(REQUIRED):
+        return f"each {held.reason}"
+    names = [part.removesuffix(REQUIRED) for part in held.reason.split("; ")]
+    return f"without a valid {listed([f'{name}{made_of(name, unfit.made_of.get(name, ()))}' for name in names])}"
 
 
 def plural(n: int, word: str) -> str:
@@ -97,6 +132,14 @@ def markdown(report: Report, link: str) -> str:
     lines = [f"## {report.dataset}", f"{verdict(report)} [The report]({link})"]
     if report.refused:
         lines.append("\n".join(f"- {plural(one.records, 'record')}: {_plain(one.reason)}" for one in report.refused))
+    for unfit in report.unfit:
+        held = [f"- {plural(one.records, 'record')}: {_plain(why_held(one, unfit))}" for one in unfit.held]
+        lost = [
+            f"- {one.values:,} of {one.given:,} values of {one.column}{made_of(one.column, one.made_of)} cannot be used"
+            for one in unfit.values
+            if one.share >= OFTEN
+        ]
+        lines += ["\n".join(some) for some in (held, lost) if some]
     if grave:
         lines.append("\n".join(["| | column | what |", "|---|---|---|", *map(_row, grave)]))
     if asked := list(asks(report)):
