@@ -39,12 +39,16 @@ _STRONG = (
 _WEAK = (":", "@", "$", "#", "&", "!", "*", "=", " ")
 _PAIRS = (", ", "; ", "||", "\t\t", "::", "|~|", "~|~", "|^|", "^|^", "|#|", "#|#", "@|@", " | ")
 _PRIOR = {" ": 0.7, ", ": 0.95, "; ": 0.95, " | ": 0.95, **dict.fromkeys(_WEAK[:-1], 0.85)}
+_RARE_QUOTES = ("~", "^", "|")  # where they stand on both sides of a delimiter
 _RUN = re.compile(r"[^\w\s\"'.()\[\]{}<>/\\-]{2,5}")
 _STAND_IN = "\ue000"  # for a delimiter of several characters, while it is tried
 
 _ENOUGH = 64 * 1024  # characters that candidates are tried on, if they are `_LINES`
 _LINES = 20
 _ABOVE, _BELOW = 30, 5  # lines above the header, records below the table
+_NO_CHANCE = 5  # records, from which on a trailer's equal number, or that types tell numbers of fields, is none
+_MOST_TYPES = 12
+_TYPE = re.compile(r"\w{1,10}")
 _LONG = 200  # characters beyond which a cell is text
 _COMMENTS = ("#", "//", "--", "%", "*", "!")
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -69,6 +73,8 @@ _TRAILER = re.compile(
     r"(?i)\W*(?:(?:sub|grand )?totals?|sum|trl|trailer|tr|trlr|eof|end(?: of (?:file|report|data|record)s?)?|footers?|"
     r"footnotes?|count|(?:record|row)s?(?: ?count)?|sources?|notes?|generated|report|copyright|\d+ (?:row|record)s?)\b"
 )
+_LEADER = re.compile(r"(?i)\W*(?:hdr|head|header|hd|h|fhs|bhs|fh|fhdr|bof|begin|start|file|00?)\b")
+"""Begins a line that says what file this is, in place of names: records begin with a type then."""
 _NOT_CSV = (
     (
         re.compile(r"\s*<(?:!doctype|html|head|body|\?xml|[a-z][\w:-]*(?:\s[^<>]*)?/?>)", re.I),
@@ -204,7 +210,13 @@ def _layout(text: str, whole: bool) -> _Layout:
     evidence = [f"{fit.width} fields by {named!r} in {fit.share:.0%} of the first records"]
     options: dict[str, object] = {"delimiter": marks.delimiter, "quote": marks.quote, "escape": marks.escape}
     confidence = min(1.0, fit.share * fit.kinds * _PRIOR.get(marks.delimiter, 1.0)) * _by_number(len(rows.cells))
-    confidence *= _around(rows, fit.width, whole, options, evidence)
+    if kinds := _record_types(rows):
+        width = max(map(len, rows.cells))
+        options |= {"header": False, "pad": True, "columns": tuple(f"column_{n + 1}" for n in range(width))}
+        evidence[-1] = f"records of {kinds} kinds, told by their first fields: shorter ones are padded"
+        confidence = fit.kinds * _PRIOR.get(marks.delimiter, 1.0)
+    else:
+        confidence *= _around(rows, fit.width, whole, options, evidence)
     if declared:
         options["skip"] = int(str(options.get("skip", 0))) + 1
         evidence.append("its first line names the delimiter")
@@ -220,6 +232,18 @@ def _layout(text: str, whole: bool) -> _Layout:
         evidence.append("all lines are equally long and blanks stand below each other: perhaps of fixed width")
         confidence *= 0.3
     return _Layout(options, confidence, evidence, fit.width, fit.share)
+
+
+def _record_types(rows: _Rows) -> int:
+    """How many types the records' first fields name, where these are few and tell how many fields follow; else 0."""
+    widths: dict[str, set[int]] = {}
+    for cells in rows.cells:
+        widths.setdefault(cells[0], set()).add(len(cells))
+        if len(widths) > _MOST_TYPES or len(widths[cells[0]]) > 1 or not _TYPE.fullmatch(cells[0]):
+            return 0
+    often = Counter(cells[0] for cells in rows.cells)
+    several = {next(iter(widths[name])) for name, n in often.items() if n > 1}
+    return len(widths) if len(several) > 1 and len(rows.cells) >= _NO_CHANCE else 0
 
 
 def _by_line_end(text: str, declared: re.Match[str] | None) -> tuple[str, str, _Marks, _Fit]:
@@ -286,13 +310,22 @@ def _candidates(head: str, declared: re.Match[str] | None) -> Iterator[_Marks]:
     if declared:
         delimiters = [declared[1]]
     for delimiter in delimiters or [","]:
-        for quote in ('"', "'", None):
+        for quote in ('"', "'", *_RARE_QUOTES, None):
             if quote == "'" and quote not in head:
+                continue
+            if quote in _RARE_QUOTES and sum(_quotes(quote, delimiter, line) for line in lines) < 0.5 * len(lines):
                 continue
             yield _Marks(delimiter, quote, None)
             if "\\" in head and len(delimiter) == 1:
                 yield _Marks(delimiter, quote, "\\")
     yield _Marks("\n", '"', None)  # one column
+
+
+def _quotes(quote: str, delimiter: str, line: str) -> bool:
+    """Whether a mark stands on both sides of the delimiter, and around the first cell, if at all."""
+    first = line.partition(delimiter)[0]
+    closed = len(first) > 1 and first[0] == first[-1] == quote
+    return quote not in delimiter and f"{quote}{delimiter}{quote}" in line and (closed or quote not in first)
 
 
 def _is_empty_fields(mark: str, head: str) -> bool:
@@ -347,7 +380,7 @@ def _suspect(marks: _Marks) -> Callable[[str], bool]:
 
     def suspect(cell: str) -> bool:
         value = cell.strip()
-        quoted = '"' in {value[:1], value[-1:]} or (len(value) > 1 and value[0] == value[-1] == "'")
+        quoted = '"' in {value[:1], value[-1:]} or (len(value) > 1 and value[0] == value[-1] and value[0] in "'~^|")
         return (quoted or apart.search(value) is not None) and _kind(value) in {"", "text"}
 
     return suspect
@@ -373,6 +406,8 @@ def _fit(rows: _Rows, marks: _Marks) -> _Fit:
         / (records - 0.9 * min(apart, len(which))),
     )
     empty = sum(_says_nothing(column) for column in zip(*(rows.cells[i] for i in which), strict=True))
+    if marks.quote in _RARE_QUOTES:
+        empty = 0  # as they say in quotes
     kinds = max(0.0, 1 - (sum(rows.doubtful[i] for i in which) / len(which) + max(0, empty - 1)) / width)
     header = 1.0 if which[0] == 0 else 0.8
     first = rows.cells[0]
@@ -436,7 +471,7 @@ def _around(rows: _Rows, width: int, whole: bool, options: dict[str, object], ev
     What confidence is left of 1.
     """
     left = 1.0
-    comment = _comment(rows, width)
+    comment = _comment(rows, width) or _meta(rows, width)
     if comment:
         options["comment"] = comment
         evidence.append(f"lines that begin with {comment!r} are comments")
@@ -449,7 +484,13 @@ def _around(rows: _Rows, width: int, whole: bool, options: dict[str, object], ev
         top = 0
     body = [rows.cells[i] for i in table if i >= top]
     headers = _headers(body)
-    if top and not _is_sparse(rows.cells[0]) and not headers and 2 * len(rows.cells[0]) > width > 1:
+    if (
+        top
+        and not _is_sparse(rows.cells[0])
+        and not headers
+        and 2 * len(rows.cells[0]) > width > 1
+        and not (_LEADER.match(rows.cells[0][0]) and len({cells[0] for cells in body}) < len(body))
+    ):
         evidence.append("the header has another number of names than records have fields: declare `columns`")
         top, headers, left = 0, 1, 0.25
     if top:
@@ -464,6 +505,13 @@ def _around(rows: _Rows, width: int, whole: bool, options: dict[str, object], ev
         options["footer"] = footer
         evidence.append(f"{_number(footer, 'record')} below the table that are none of it")
     ragged = sum(len(cells) != width for cells in rows.cells[top:]) - int(str(options.get("footer", 0)))
+    if (
+        options.get("footer") == 1
+        and not ragged
+        and (trailer := _counting(rows.cells[-1], len(body) - headers, str(options.get("delimiter", ","))))
+    ):
+        options["trailer"] = trailer
+        evidence.append("it says how many records there are")
     if ragged > 0 and not comment:
         evidence.append(f"{_number(ragged, 'record')} of another number of fields, to be rejected")
     return left
@@ -561,6 +609,28 @@ def _comment(rows: _Rows, width: int) -> str | None:
         if among and (odd[0] == 0 or (width > 1 and all(len(rows.cells[i]) != width for i in odd))):
             return mark
     return None
+
+
+def _meta(rows: _Rows, width: int) -> str | None:
+    """What begins all lines above the table where the first has `##`, as in VCF and GFF, which have any number."""
+    begins = [cells[0] for cells in rows.cells]
+    top = next((i for i, cells in enumerate(rows.cells) if len(cells) == width and not begins[i].startswith("##")), 0)
+    if not top or not begins[0].startswith("##"):
+        return None
+    mark = "##" if all(begin.startswith("##") for begin in begins[:top]) else "#"
+    right = any(begin.startswith(mark) for begin, cells in zip(begins, rows.cells, strict=True) if len(cells) == width)
+    return mark if all(begin.startswith(mark) for begin in begins[:top]) and not right else None
+
+
+def _counting(cells: list[str], records: int, delimiter: str) -> str | None:
+    """The pattern of a trailer that says how many records there are; of so many that it is no chance."""
+    at = next((i for i, cell in enumerate(cells) if cell.strip().isdecimal() and int(cell) == records), None)
+    if at is None or records < _NO_CHANCE:
+        return None
+    mark = re.escape(delimiter)
+    first = re.sub(r"\d+", r"\\d+", re.escape(cells[0]))
+    before = f"{first}{f'(?:{mark}.*?){{{at - 1}}}' if at > 1 else ''}{mark}" if at else ""
+    return rf"{before}\W?\s*(?P<records>\d+)"
 
 
 def _footer(rows: _Rows, width: int, table: list[int], first: int) -> int:

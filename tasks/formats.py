@@ -119,6 +119,11 @@ def _format(name: str, head: bytes) -> tuple[str, str]:
         raise UnknownFormat(f"{name} is a web page, as a server sends it for a file that it does not have")
     if head.startswith(b"%PDF"):
         raise UnknownFormat(f"{name} is a PDF")
+    if re.match(r"(?:FHS\W|BHS\W|MSH\W)", text):
+        raise UnknownFormat(
+            f"{name} is of HL7 version 2, which no reader reads. Ask the party for FHIR or delimited text, or have an "
+            "integration engine make JSON of it"
+        )
     if found := next((fmt for fmt, begins in _TEXT if re.match(begins, text)), None):
         return found, f"it begins as {found} does"
     if by_name and by_name != "csv":

@@ -38,14 +38,23 @@ class Records:
     `max_record`: bytes that a record may span; a longer one, and one that the file's end leaves within quotes, is
     `bad`: its span ends before the next line that is a record of the right number of fields. Bad is also a record with
     a stray quote: it ends before such a line, too, if one stands within it, as then a quote was left open. With
-    `trailing` a record may end with a delimiter more than its fields need.
+    `trailing` a record may end with a delimiter more than its fields need; `ragged` ones may have any number of fields.
     """
 
-    def __init__(self, plain: Plain, dialect: Dialect, max_record: int = MAX_RECORD, *, trailing: bool = False) -> None:
+    def __init__(
+        self,
+        plain: Plain,
+        dialect: Dialect,
+        max_record: int = MAX_RECORD,
+        *,
+        trailing: bool = False,
+        ragged: bool = False,
+    ) -> None:
         self._plain = plain
         self._dialect = dialect
         self._max = max_record
         self._trailing = trailing
+        self._ragged = ragged
         self._buffer = bytearray()  # what is read and not passed is `_start` to `_stop` of it
         self._start = self._stop = 0
         self._found: Ends | None = None  # in what is not passed, where they are known
@@ -116,7 +125,7 @@ class Records:
         The number of `columns` tells a right record where cutting has to find one again; `footer` records at the end
         are left out.
         """
-        first, begun, piece = 1, False, _Piece()
+        first, begun, piece, width = 1, False, _Piece(), 0 if self._ragged else len(columns)
         while True:
             offset, records, bad = self.offset, 0, list[Bad]()
             while (left := size - piece.length) > 0:
@@ -124,13 +133,13 @@ class Records:
                 if lost := self._lost:
                     ordinal = first + records if lost.begins else None
                     records += lost.begins
-                    if skipped := self._skip(lost, left, len(columns)):
+                    if skipped := self._skip(lost, left, width):
                         piece.append(skipped)
                         if ordinal is None and bad:  # it goes on within this piece
                             start, ordinal = bad[-1].start, bad.pop().record
                         bad.append(Bad(start=start, length=piece.length - start, record=ordinal, reason=lost.reason))
                     continue
-                taken, filled, wrong = self._take(size, left, footer, len(columns), alone=not start)
+                taken, filled, wrong = self._take(size, left, footer, width, alone=not start)
                 bad += [
                     Bad(start=start + at, length=span, record=first + records + nth, reason=reason)
                     for at, span, nth, reason in wrong

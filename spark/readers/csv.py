@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise, zip_longest
-from typing import Annotated, BinaryIO, Self
+from operator import not_
+from typing import Annotated, BinaryIO, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +34,15 @@ _BLOCK = 8 * 1024 * 1024  # how much Arrow parses at once
 _ASCII = r"^[\x01-\x09\x0b\x0c\x0e-\x7f]$"  # one byte in the file, and no line end
 _NO_LINE_END = r"^[^\r\n]+$"
 
+
+class _Odd(NamedTuple):
+    """A record of another number of fields, and its text."""
+
+    fields: int
+    record: int
+    text: str
+
+
 Parsed = tuple[pa.Table, list[Rejected]]
 
 
@@ -58,6 +68,8 @@ class Csv(Shell, frozen=True, extra="forbid"):
     - `columns`: names in place of the header's
     - `trailing`: a file's records may end with a delimiter more than its header, all or none, as the first of a right
       length shows: the field behind it must be empty and is dropped
+    - `pad`: a record of fewer fields is taken for one whose last fields are null, as in a file of several kinds of
+      records, where `columns` are those of the longest
     - `encoding`: UTF-8, unless a byte order mark says UTF-16 or UTF-32; or any that Python knows
     - `fallback`: how a line is decoded whose bytes are not `encoding`; without one its record is rejected
     """
@@ -73,6 +85,7 @@ class Csv(Shell, frozen=True, extra="forbid"):
     trailer: Annotated[str, AfterValidator(trailer_pattern)] | None = None
     columns: tuple[str, ...] = ()
     trailing: bool = False
+    pad: bool = Field(default=False, exclude_if=not_)  # what was read without it need not be read again
     encoding: Encoding = "utf-8"
     fallback: Encoding | None = None
     max_record: int = Field(default=MAX_RECORD, gt=0, le=1024**3)
@@ -85,6 +98,8 @@ class Csv(Shell, frozen=True, extra="forbid"):
             raise ValueError("a trailer needs a `footer`, the number of records at the end that are none")
         if self.trailing and not (self.header or self.columns):
             raise ValueError("a trailing delimiter needs a header or `columns`, else it may be one between fields")
+        if self.pad and (self.trailing or not (self.header or self.columns)):
+            raise ValueError("padding needs a header or `columns`, and knows no trailing delimiter")
         specials = [self.delimiter, self.quote, self.escape]
         if any(one and other and (one in other) for i, one in enumerate(specials) for other in specials[:i]):
             raise ValueError("delimiter, quote and escape must differ")
@@ -107,7 +122,7 @@ class Csv(Shell, frozen=True, extra="forbid"):
         """
         plain = Plain(stream, self.encoding)
         encoding = "utf-8" if plain.recoded else self._cut_encoding
-        records = Records(plain, self._dialect(encoding), self.max_record, trailing=self.trailing)
+        records = Records(plain, self._dialect(encoding), self.max_record, trailing=self.trailing, ragged=self.pad)
         for _ in range(self.skip):
             records.line()
         rows = [self._names(records.one(), encoding) for _ in range(int(self.header))]
@@ -205,15 +220,33 @@ class Csv(Shell, frozen=True, extra="forbid"):
         if stand_in:
             values = [_replaced(column, delimiter, self.delimiter) for column in values]
             texts = [text.replace(delimiter, self.delimiter) for text in texts]
-        rejected = [
-            Rejected(
-                record=int(ordinals[row.number - 1]),
-                reason=f"{row.actual_columns} fields where {row.expected_columns} belong",
-                text=text,
-            )
+        table = _table(np.delete(ordinals, [row.number - 1 for row in wrong]), values, columns)
+        odd = [
+            _Odd(row.actual_columns, int(ordinals[row.number - 1]), text)
             for row, text in zip(wrong, texts, strict=True)
         ]
-        return _table(np.delete(ordinals, [row.number - 1 for row in wrong]), values, columns), rejected
+        rejected = [
+            Rejected(record=one.record, reason=f"{one.fields} fields where {len(names)} belong", text=one.text)
+            for one in odd
+            if not self.pad or one.fields > len(names)
+        ]
+        return self._padded(table, [one for one in odd if self.pad and one.fields < len(names)], rejected, of)
+
+    def _padded(self, table: pa.Table, short: list["_Odd"], rejected: list[Rejected], of: Piece) -> Parsed:
+        """Rows, and beside them records of fewer fields, by the number of these."""
+        if not short:
+            return table, rejected
+        tables, end = [table], {"cr": "\r", "crlf": "\r\n"}.get(self.line_end, "\n")
+        for width in sorted({one.fields for one in short}):
+            some = [one for one in short if one.fields == width]
+            data = "".join(f"{one.text}{end}" for one in some).encode()
+            narrow = of.model_copy(update={"columns": of.columns[:width]})
+            rows, wrong = self._at_once(data, np.array([one.record for one in some], np.int64), narrow)
+            nulls = [pa.nulls(rows.num_rows, pa.string())] * (len(of.columns) - width)
+            tables.append(_table(rows[0], [*rows.columns[1:], *nulls], of.columns))
+            rejected += wrong
+        both = pa.concat_tables(tables)
+        return both.take(pc.sort_indices(both.column(0))), rejected
 
     def _by_record(self, records: list[bytes], ordinals: Ordinals, of: Piece) -> Parsed:
         """Parse records one by one, slowly: each is a row, or rejected alone."""
@@ -224,14 +257,14 @@ class Csv(Shell, frozen=True, extra="forbid"):
             fields = self._utf8.split(record)
             if fields is None:
                 reason = "it ends within quotes"
-            elif len(fields) != width:
+            elif len(fields) > width or (len(fields) < width and not self.pad):
                 reason = f"{len(fields)} fields where {width} belong"
             elif of.trailing and fields[-1] != (b"", False):
                 reason = f"the last of {width} fields is not empty"
             else:
                 kept.append(ordinal)
                 row = [field.value.decode() if field.value or field.quoted else None for field in fields]
-                rows.append(row[: len(columns)])
+                rows.append([*row, *[None] * (width - len(row))][: len(columns)])
                 continue
             text = self._utf8.bare(record).decode()
             rejected.append(Rejected(record=ordinal, reason=reason, text=text))
@@ -338,8 +371,11 @@ def _split(data: bytes, dialect: Dialect, records: int) -> list[bytes]:
     return [data[start:end] for (start, end), filled in spans if filled]
 
 
-def _table(ordinals: Ordinals, values: Sequence[pa.Array | pa.ChunkedArray], columns: Sequence[str]) -> pa.Table:
-    return pa.table([pa.array(ordinals, pa.int64()), *values], names=["_record", *columns])
+def _table(
+    ordinals: Ordinals | pa.ChunkedArray, values: Sequence[pa.Array | pa.ChunkedArray], columns: Sequence[str]
+) -> pa.Table:
+    positions = ordinals if isinstance(ordinals, pa.ChunkedArray) else pa.array(ordinals, pa.int64())
+    return pa.table([positions, *values], names=["_record", *columns])
 
 
 def _replaced(column: pa.ChunkedArray, old: str, new: str) -> pa.ChunkedArray:

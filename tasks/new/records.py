@@ -11,8 +11,12 @@ from spark.readers.excel import Row
 
 _MOST_FIELDS = 500
 _LINES = 2_000
-_LISTED = 32  # characters of one thing in a list at most
+_LISTED = 20  # characters of one thing in a list at most
 _DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|99991231")
+_ABOVE = 30  # lines in which a ruled table begins
+_RULE = re.compile(r" *-{2,}(?: +-+)+ *")
+_ROWS_BELOW = re.compile(r"(?i)^\W*\d+ (?:row|record|line)s?\b")
+_MARKS = ({"."}, {"-"}, {"/"}, {":"})
 _FRAMED = 20  # lines of which what one lacks, or all have, is no chance
 
 
@@ -137,6 +141,36 @@ def _begins(rows: Sequence[Row]) -> int:
     return at + 1 if at is not None and any(n > 1 for n in filled[at + 1 :]) else 0
 
 
+def ruled_columns(head: bytes, *, whole: bool) -> Fixed | None:
+    """The layout that a line of dashes below the names rules, as reports of SQL clients have it; None without one.
+
+    What is counted below the table, such as `(100 rows affected)`, is its footer.
+    """
+    lines = _decoded(head)[0].splitlines()
+    at = next((n for n, line in enumerate(lines[:_ABOVE]) if n and _RULE.fullmatch(line)), None)
+    if at is None:
+        return None
+    spans = [match.span() for match in re.finditer("-+", lines[at])]
+    names = ["_".join(lines[at - 1][start:end].split()) for start, end in spans]
+    if not all(re.search(r"[^\W\d_]", name) for name in names) or len({name.lower() for name in names}) < len(names):
+        return None
+    fields = tuple(
+        Field(name=name, start=start + 1, length=end - start) for name, (start, end) in zip(names, spans, strict=True)
+    )
+    below = [line for line in lines[at + 1 :] if line.strip()]
+    footer = int(whole and len(below) > 1 and _ROWS_BELOW.search(below[-1]) is not None)
+    encoding = _decoded(head)[1]
+    return Fixed(layouts=(Layout(fields=fields),), trim="both", pad=True, encoding=encoding, skip=at + 1, footer=footer)
+
+
+def _decoded(head: bytes) -> tuple[str, str]:
+    """A text, and what it is encoded by."""
+    try:
+        return head.decode("utf-8-sig"), "utf-8"
+    except UnicodeDecodeError:
+        return head.decode("latin-1"), "latin-1"
+
+
 def columns_of_lines(head: bytes, *, whole: bool) -> Fixed | None:
     """A draft of a fixed width layout, from the columns that are blank in every line or change from letters to digits.
 
@@ -144,13 +178,12 @@ def columns_of_lines(head: bytes, *, whole: bool) -> Fixed | None:
     lines, they differ in length by more than blanks at their ends, or nothing tells fields apart. A draft cuts where a
     sample shows a boundary: the party's layout is to take its place.
     """
-    try:
-        text, encoding = head.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        text, encoding = head.decode("latin-1"), "latin-1"
+    text, encoding = _decoded(head)
     lines = [line for line in text.splitlines() if line.strip()]
-    whole = whole and len(lines) <= _LINES
-    lines = (lines if whole else lines[:-1])[:_LINES]
+    if not whole:
+        lines = lines[:-1][:_LINES]
+    elif len(lines) > _LINES:
+        lines = lines[: _LINES // 2] + lines[-_LINES // 2 :]
     skip, footer = _frame(lines, whole=whole)
     lines = lines[skip : len(lines) - footer]
     width = max(map(len, lines), default=0)
@@ -191,9 +224,19 @@ def _starts(lines: list[str]) -> list[int]:
     for at in range(1, width):
         if kinds[at] == "blank":
             continue
+        if _joins(columns, filled, at) or _joins(columns, filled, at - 1):
+            continue
         if kinds[at - 1] == "blank" or (filled[at] != filled[at - 1] and "digit" in (kinds[at], kinds[at - 1])):
             starts.append(at)
     return sorted({*starts, *_days(lines, "".join(kind[0] for kind in kinds))})
+
+
+def _joins(columns: list[set[str]], filled: list[str], at: int) -> bool:
+    """Whether a column has one mark in all lines, and digits on both sides, as in 12.50 and 2024-01-31."""
+    inside = 0 < at < len(columns) - 1
+    return (
+        inside and columns[at] in _MARKS and filled[at - 1] == filled[at + 1] == "digit" and " " not in columns[at + 1]
+    )
 
 
 def _days(lines: list[str], kinds: str) -> Iterator[int]:

@@ -16,14 +16,14 @@ from pydantic import SecretStr
 from spark.convert import parse, read_whole, schema_of
 from spark.detect import Detected, detect
 from spark.errors import DataError, Miscounted, Undecryptable, UnknownFormat
-from spark.readers import X12, AnyReader, Excel, Json, cuts
+from spark.readers import X12, AnyReader, Csv, Excel, Fixed, Json, cuts
 from spark.readers.base import is_structured
 from spark.readers.excel import first_rows
 from tasks.formats import HEAD, choose
 from tasks.gpg import Decrypt
 from tasks.new.names import dated
 from tasks.new.place import Sample
-from tasks.new.records import columns_of_lines, json_rows, list_of_lines, tables, xml_rows
+from tasks.new.records import columns_of_lines, json_rows, list_of_lines, ruled_columns, tables, xml_rows
 from tasks.wrappings import Member, peel
 
 ROWS = 20_000
@@ -38,6 +38,7 @@ SHEETS = "other sheets hold no table"
 """What speaks for a reader that somebody is to look at."""
 
 _BYTES = 64 * 1024 * 1024  # of a file that can be cut
+_END = 8 * 1024  # of a long file, in which a trailer shows
 _STEP = 1024 * 1024
 _ROWS_OF_SHEET = 200  # in which a table shows where it begins
 _BESIDE = re.compile(
@@ -84,6 +85,10 @@ class Plain(NamedTuple):
         """The share of its records that do not parse."""
         records = self.table.num_rows + self.rejected.total()
         return self.rejected.total() / records if records else 0
+
+
+Read = tuple[str, AnyReader, tuple[str, ...]]
+"""A kind of rows, how they are read, and what speaks for it."""
 
 
 class Looked(NamedTuple):
@@ -202,6 +207,8 @@ def _read(member: Member, stream: BinaryIO, rest: BinaryIO, given: Options) -> l
     head = stream.read(HEAD)
     plains = []
     readers = list(_readers(member.name, head, given, whole=len(head) < HEAD))
+    if len(readers) == 1 and len(head) == HEAD and (both := _with_its_end(head, stream)):
+        readers = _with_footer(readers[0], _readers(member.name, both, given, whole=True))
     if not all(cuts(reader) for _, reader, _ in readers):
         stream.seek(0, SEEK_END)
         copyfileobj(rest, stream, _STEP)
@@ -222,10 +229,31 @@ def _read(member: Member, stream: BinaryIO, rest: BinaryIO, given: Options) -> l
     return plains
 
 
-def _readers(
-    name: str, head: bytes, given: Options, *, whole: bool
-) -> Iterator[tuple[str, AnyReader, tuple[str, ...]]]:
+def _with_its_end(head: bytes, stream: BinaryIO) -> bytes | None:
+    """The first and the last lines of a text; None where its end is not at hand, or it is none."""
+    size, begin = stream.seek(0, SEEK_END), head[: head.rfind(b"\n") + 1]
+    if size >= _BYTES or not begin or b"\0" in head:
+        return None
+    stream.seek(max(len(begin), size - _END))
+    end = stream.read()
+    return begin + (end if size - _END <= len(begin) else end[end.find(b"\n") + 1 :])
+
+
+def _with_footer(found: Read, again: Iterator[Read]) -> list[Read]:
+    """A reader as the last lines show it too: delimited text with its footer, where they show nothing else."""
+    kind, reader, evidence = found
+    for _, other, _ in again:
+        same = isinstance(other, Csv) and other.model_copy(update={"footer": 0, "trailer": None}) == reader
+        if same or (isinstance(reader, Fixed) and isinstance(other, Fixed)):
+            return [(kind, other, evidence)]
+    return [found]
+
+
+def _readers(name: str, head: bytes, given: Options, *, whole: bool) -> Iterator[Read]:
     """How a file reads: by what is known of it, else by its content. A kind names the rows where there are several."""
+    if not (given.format or given.options) and (ruled := ruled_columns(head, whole=whole)):
+        yield "", ruled, ("a line of dashes rules its columns",)
+        return
     try:
         choice = choose(name, head, whole=whole, fmt=given.format, options=given.options)
     except UnknownFormat as error:
@@ -250,7 +278,7 @@ def _readers(
     yield "", choice.reader, choice.evidence
 
 
-def _sheets(workbook: BinaryIO) -> list[tuple[str, AnyReader, tuple[str, ...]]]:
+def _sheets(workbook: BinaryIO) -> list[Read]:
     """The tables of a workbook; a kind is a sheet's name where there are several."""
     sheets = first_rows(workbook, _ROWS_OF_SHEET)
     found = tables(sheets)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import yaml
 
 from spark import mapping, readers, schemas
-from spark.readers import Avro, Excel, Orc, Parquet, Sas
+from spark.readers import Avro, Csv, Excel, Orc, Parquet, Sas
 from tasks.cadence import Cadence
 from tasks.delivery import Kind
 from tasks.new.code import WIDTH, pattern, source, text
@@ -81,6 +81,7 @@ def _docstring(draft: Draft) -> str:
         *(["`quiet`: nothing shows that a text is whole, but that it has held still"] if not draft.whole else []),
         *(["`reject_limit`: ask the party why records do not parse"] if draft.limit else []),
         *(["the layout: columns were cut where the sample has blanks, or digits beside letters"] * _says(draft, CUT)),
+        *(["kinds of records: they are in one table, told by column_1; a mapping takes one by `where`"] * _pads(draft)),
         *(["the workbook's other sheets, which hold no table"] * _says(draft, SHEETS)),
         *(["`counts`: ask the party why its envelope counts other than what came"] * _says(draft, MISCOUNTED)),
         *draft.proposal.notes,
@@ -107,6 +108,11 @@ def _folded(line: str, width: int = 110) -> list[str]:
 
 def _kind_unsaid(draft: Draft) -> bool:
     return not any(kind_of(file.name) for delivered in draft.deliveries for file in delivered.files)
+
+
+def _pads(draft: Draft) -> bool:
+    readers = [plain.reader for found in draft.datasets for plain in found.plains]
+    return any(isinstance(reader, Csv) and reader.pad for reader in readers)
 
 
 def _says(draft: Draft, evidence: str) -> bool:

@@ -350,6 +350,29 @@ SCENARIOS = [
         Csv(trailing=True),
     ),
     Scenario(
+        "kinds of records, padded",
+        b'H|1\n\nL|1|"a|b"\nX\nL|2|""\nL|3|c|d\nH|2||\n"H"|"q\nz"\n',
+        ["t", "n", "v"],
+        [["H", "1", None], ["L", "1", "a|b"], ["X", None, None], ["L", "2", ""], ["H", "q\nz", None]],
+        [(5, "4 fields where 3 belong", "L|3|c|d"), (6, "4 fields where 3 belong", "H|2||")],
+        Csv(delimiter="|", header=False, columns=("t", "n", "v"), pad=True),
+    ),
+    Scenario(
+        "padded in latin-1, by two characters, bare CR as data",
+        "a||b||c\né\n1||\rx\n1||2||\r\n\rx||2\n".encode("latin-1"),
+        ["a", "b", "c"],
+        [["é", None, None], ["1", "\rx", None], ["1", "2", None], ["\rx", "2", None]],
+        reader=Csv(delimiter="||", encoding="latin-1", line_end="lf", pad=True),
+    ),
+    Scenario(
+        "a quote left open among padded records",
+        b'a,b,c\n1,"x\n2\n3,"z"\n4,5,6\n',
+        ["a", "b", "c"],
+        [["2", None, None], ["3", "z", None], ["4", "5", "6"]],
+        [(1, STRAY, '1,"x\n')],
+        Csv(pad=True),
+    ),
+    Scenario(
         "names declared, and a delimiter at the end",
         b"1,2,\n3,4,\n",
         AB,
@@ -472,6 +495,7 @@ def test_what_arrow_cannot_read_is_read_record_by_record(damage: str, monkeypatc
         {"encoding": "utf-16", "fallback": "latin-1"},
         *({"trailer": "T"}, {"footer": 1, "trailer": "("}, {"footer": 1, "trailer": "(?P<rows>.)"}),
         {"trailing": True, "header": False},
+        *({"pad": True, "header": False}, {"pad": True, "trailing": True}),
         *({"skip": -1}, {"footer": -1}, {"header": -1}, {"max_record": 0}, {"line_end": "lfcr"}),
     ],
     ids=str,
@@ -495,6 +519,27 @@ def test_every_record_is_a_row_or_rejected_as_it_was_written(made: Made, size: i
         for n, record in numbered
         if len(record) != width
     ]
+
+
+@given(made=csv_files(), size=st.integers(1, 200))
+def test_records_of_fewer_fields_are_padded(made: Made, size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "_READ", 1)
+        found = read(Csv(delimiter=made.delimiter, pad=True), made.plaintext, size)
+    width = len(made.columns)
+    fit = {n: one for n, one in enumerate(made.records, 1) if len(one) <= width}
+    assert found.rows == [(n, [*one, *[None] * (width - len(one))]) for n, one in fit.items()]
+    assert found.rejected == [
+        (n, f"{len(one)} fields where {width} belong", made.texts[n - 1])
+        for n, one in enumerate(made.records, 1)
+        if len(one) > width
+    ]
+
+
+def test_what_was_read_before_there_was_padding_has_the_fingerprint_that_it_had() -> None:
+    assert "pad" not in Csv().model_dump_json()
+    padded = Csv(pad=True)
+    assert Csv.model_validate_json(padded.model_dump_json()) == padded
 
 
 DIRT = [
@@ -526,6 +571,8 @@ READERS = [
     Csv(header=False, columns=("x", "y")),
     Csv(quote=None),
     Csv(delimiter="\t", quote="'"),
+    Csv(pad=True),
+    Csv(header=False, columns=("x", "y", "z"), pad=True),
 ]
 
 

@@ -358,7 +358,41 @@ CASES = [
     Case("two marks as one", "a||b||c\n1||||3\n4||5||6\n7||8||9|0\n", Csv(delimiter="||")),
     Case("colons", "root:x:0:0:root\nbin:x:1:1:bin\nmail:x:8:12:mail\n", Csv(delimiter=":", header=False)),
     Case("two header rows", ",2019,,2020,\nregion,a,b,a,b\nn,1,2,3,4\ns,5,6,7,8\n", Csv(header=2)),
-    Case("meta lines", "##x=1\n##y=2\n#CHROM\tPOS\n1\t100\n1\t200\n", Csv(delimiter="\t", skip=2)),
+    Case("meta lines", "##x=1\n##y=2\n#CHROM\tPOS\n1\t100\n1\t200\n", Csv(delimiter="\t", comment="##")),
+    Case(
+        "meta lines of two kinds",
+        "##gff-version 3\n#!build 38\nchr1\tgene\t1\nchr1\tgene\t9\n###\nchr1\texon\t9\n",
+        Csv(delimiter="\t", comment="#", header=False),
+    ),
+    Case("one title with marks", "## made by x\nid,name\n1,a\n2,b\n", Csv(comment="##")),
+    Case("marks that are a header's and data", "##a\t##b\n##1\t2\n##2\t3\n", Csv(delimiter="\t")),
+    Case(
+        "a control record above, and one below that counts",
+        "HDR|X|20240131|CLAIMS\n"
+        + "".join(f"DTL|{n}|A|2024-01-0{n}|M|1.50\n" for n in range(1, 8))
+        + "TRL|20240131|007\n",
+        Csv(delimiter="|", skip=1, header=False, footer=1, trailer=r"TRL(?:\|.*?){1}\|\W?\s*(?P<records>\d+)"),
+    ),
+    Case(
+        "control records by numbers",
+        "0|ACME|20240131|X\n1|5|A|2024-01-01|1.5\n1|6|B|2024-01-02|2.5\n1|7|C|2024-01-03|2.5\n9|3\n",
+        Csv(delimiter="|", skip=1, header=False, footer=1),
+    ),
+    Case(
+        "kinds of records",
+        "H|1|A1\nL|1|1|99213|50.00\nL|1|2|99214|60.00\nH|2|A2\nL|2|1|99213|50.00\nT|2\n",
+        Csv(delimiter="|", header=False, pad=True, columns=tuple(f"column_{n}" for n in range(1, 6))),
+    ),
+    Case(
+        "a type whose records differ in length is none",
+        "state|n|x\nNY|1|A\nNY|2|A|B\nCA|2|A\nCA|3|A\nNY|2|A\nNY|2|A\nCA|2|A\n",
+        Csv(delimiter="|"),
+    ),
+    Case(
+        "quotes that are tildes",
+        "~01001~^~0100~^~Butter, salted~^~~^15.8\n~01002~^~0100~^~Butter, whipped~^~~^14\n~01003~^~~^~Oil~^~~^3\n",
+        Csv(delimiter="^", quote="~", header=False),
+    ),
     Case("comments", "# made by x\nid,name\n1,a\n# note, here\n2,b\n3,c\n", Csv(comment="#")),
     Case(
         "a head record and a trailer",
@@ -396,7 +430,7 @@ def test_a_dialect_is_found(case: Case) -> None:
     assert detected.reader == case.reader
     assert detected.confidence >= DOUBTFUL
     cut = detect(data, whole=False)  # but for a footer, it is the same for the beginning of a longer file
-    assert cut.reader == case.reader.model_copy(update={"footer": 0})
+    assert cut.reader == case.reader.model_copy(update={"footer": 0, "trailer": None})
 
 
 NO_CSV = {

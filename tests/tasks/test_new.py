@@ -32,8 +32,9 @@ from blocks.drive import Drive
 from blocks.errors import NotThere
 from blocks.lake import Lake
 from spark.errors import DataError, Undecryptable, UnknownFormat, Unreadable
+from spark.parts import Rejected
 from spark.privacy import Drop, Hash
-from spark.readers import Excel, Fixed
+from spark.readers import Csv, Excel, Fixed
 from spark.tables import Tables
 from tasks.local import keyring
 from tasks.new import Drafted, Options, draft
@@ -61,6 +62,14 @@ ENROLLMENT = (
     b"GS*BE*SPONSORXX*RECEIVERX*20261128*1200*1*X*005010X220A1~ST*834*112233~BGN*00*77665*20261128~INS*Y*18*021~"
     b"NM1*IL*1*LEE*OTTOLINE****34*123456789~SE*5*112233~GE*1*1~IEA*1*000000905~"
 )
+RULED = b"".join(
+    [
+        b"ID     Member Name         DOB        PAID    \r\n------ ------------------- ---------- --------\r\n",
+        *(b"%-6d Doe, Zebediah       19%02d-01-02 %8.2f\r\n" % (90017 + n, 40 + n, n / 3) for n in range(12)),
+        b"\r\n(12 rows affected)\r\n",
+    ]
+)
+KINDS = b"".join(b"H|%d|ACME\nL|%d|1|99213\nL|%d|2|99214\n" % (n, n, n) for n in range(90017, 90027))
 XML = b"<feed><made>x</made><items>" + b"<item id='7'><name>Zebediah</name></item>" * 3 + b"</items></feed>"
 X12 = (
     b"ISA*00*          *00*          *ZZ*PAYERXXXX      *ZZ*RECEIVERX      *261128*1200*^*00501*000000905*0*P*:~"
@@ -173,6 +182,8 @@ def source(done: Drafted) -> Source:
         ("claims.dat", FIXED, 'Field(name="column_7", start=7, length=12)', []),
         ("glued.dat", GLUED, 'Field(name="column_32", start=32, length=3)', []),
         ("claims.dat", FRAMED, 'Field(name="column_8", start=8, length=12)', []),
+        ("ruled.txt", RULED, 'Field(name="Member_Name", start=8, length=19)', []),
+        ("kinds.txt", KINDS, 'columns=("column_1", "column_2", "column_3", "column_4")', []),
         ("terms.rrf", TERMS, 'Csv(delimiter="|", header=False)', []),
         ("feed.xml", XML, 'Xml(row="item")', []),
         ("rows.ndjson", b'{"who": "Zebediah"}\n{"who": "Philippa"}\n', "Json()", []),
@@ -356,6 +367,53 @@ def test_a_header_and_a_trailer_of_fixed_width_are_no_records(drafted: Callable[
     assert (table.num_rows, rejected) == (30, [])
     assert table.slice(0, 1).to_pylist() == [
         {"_record": 1, "column_1": "D", "column_2": "90017", "column_8": "Zebediah", "column_20": "001725"}
+    ]
+
+
+def test_the_lines_of_a_ruled_table_are_read_and_not_those_around_it(drafted: Callable[..., Drafted]) -> None:
+    [dataset] = source(drafted({"claims.txt": RULED})).datasets.values()
+    assert isinstance(dataset.reader, Fixed)
+    assert (dataset.reader.skip, dataset.reader.footer) == (2, 1)
+    [batch] = dataset.reader.batches(io.BytesIO(RULED))
+    assert batch.num_rows == 12
+    assert batch.slice(1, 1).to_pylist() == [
+        {"_record": 2, "ID": "90018", "Member_Name": "Doe, Zebediah", "DOB": "1941-01-02", "PAID": "0.33"}
+    ]
+
+
+def test_records_of_several_kinds_stand_in_one_table(drafted: Callable[..., Drafted]) -> None:
+    done = drafted({"claims.txt": KINDS})
+    [dataset] = source(done).datasets.values()
+    assert isinstance(dataset.reader, Csv)
+    [batch] = dataset.reader.batches(io.BytesIO(KINDS))
+    assert batch["column_4"].to_pylist() == [None, "99213", "99214"] * 10
+    assert "a mapping takes one by `where`" in " ".join(Path(done.flow).read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("record", "skip", "footer"),
+    [(b"DTL|%08d|Zebediah|M|20260131|%d.50\n", 1, 1), (b"D%08d17000%04dM20260131\n", 1, 1)],
+)
+def test_a_trailer_shows_at_the_end_of_a_long_file(
+    record: bytes, skip: int, footer: int, drafted: Callable[..., Drafted]
+) -> None:
+    head, tail = (b"HDR|ACME|20260131|X\n", b"TRL|20000\n") if b"|" in record else (b"H20260131\n", b"T00020000\n")
+    data = head + b"".join(record % (n, n % 1000) for n in range(20_000)) + tail
+    [dataset] = source(drafted({"claims.txt": data})).datasets.values()
+    assert isinstance(dataset.reader, Csv | Fixed)
+    assert (dataset.reader.skip, dataset.reader.footer) == (skip, footer)
+    rejected: list[Rejected] = []
+    assert sum(batch.num_rows for batch in dataset.reader.batches(io.BytesIO(data), rejected)) == 20_000
+    assert rejected == []
+
+
+def test_amounts_and_days_are_no_several_columns(drafted: Callable[..., Drafted]) -> None:
+    lines = b"".join(b"%5d  %8.2f 20%02d-01-31%3d\n" % (n, n / 7, n % 30, n % 50) for n in range(1, 120))
+    [dataset] = source(drafted({"claims.dat": lines})).datasets.values()
+    assert isinstance(dataset.reader, Fixed)
+    [batch] = dataset.reader.batches(io.BytesIO(lines))
+    assert [value.strip() for value in batch.slice(110, 1).to_pylist()[0].values() if isinstance(value, str)] == [
+        *("111", "15.86", "2021-01-31", "11")
     ]
 
 
