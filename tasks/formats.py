@@ -104,6 +104,17 @@ def shown(choice: Choice) -> dict[str, object]:
     return {"format": choice.format, **choice.reader.model_dump(mode="json", exclude_defaults=True)}
 
 
+_NOT_READ = (
+    ("a Stata file", rb"<stata_dta>|[\x69-\x73][\x01\x02]\x01\0"),
+    ("an SPSS file", rb"\$FL[23]@\(#\)"),
+    ("an SQLite database", rb"SQLite format 3\0"),
+    ("an Access database", rb"\0\x01\0\0Standard (?:Jet|ACE) DB\0"),
+    ("a dBase table", rb"[\x03\x30\x31\x83\x8b\xf5][\x00-\xff][\x01-\x0c][\x01-\x1f].{8}\0"),
+    ("of R", rb"RD[AX]2\n|X\n\0\0\0[\x02\x03]"),
+)
+"""Formats of tables that are named, for who is to ask for another, by how they begin."""
+
+
 def _format(name: str, head: bytes) -> tuple[str, str]:
     """A file's format by its content, or else by its name, and what says so."""
     ending = name.rpartition(".")[2].lower()
@@ -114,9 +125,12 @@ def _format(name: str, head: bytes) -> tuple[str, str]:
         raise UnknownFormat(f"{name} is empty, so that nothing tells its format")
     if found := next((fmt for fmt, magic in _BINARY if re.match(magic, head)), None):
         return found, f"it begins as {found} does"
+    if of := next((of for of, begins in _NOT_READ if re.match(begins, head, re.DOTALL)), None):
+        raise UnknownFormat(f"{name} is {of}, which no reader reads: ask the party for delimited text or Parquet")
     text = _decoded(head)
     if _WEB_PAGE.match(text):
-        raise UnknownFormat(f"{name} is a web page, as a server sends it for a file that it does not have")
+        what = "a table in HTML" if by_name == "excel" else "as a server sends it for a file that it does not have"
+        raise UnknownFormat(f"{name} is a web page, {what}")
     if head.startswith(b"%PDF"):
         raise UnknownFormat(f"{name} is a PDF")
     if re.match(r"(?:FHS\W|BHS\W|MSH\W)", text):
@@ -126,7 +140,7 @@ def _format(name: str, head: bytes) -> tuple[str, str]:
         )
     if found := next((fmt for fmt, begins in _TEXT if re.match(begins, text)), None):
         return found, f"it begins as {found} does"
-    if by_name and by_name != "csv":
+    if by_name and by_name != "csv" and not (by_name == "excel" and text and not _is_binary(head, text)):
         return by_name, f"its name ends in .{ending}"  # its reader says what is wrong with it
     if _is_ebcdic(head):
         raise UnknownFormat(

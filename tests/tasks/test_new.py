@@ -6,10 +6,12 @@ import importlib
 import io
 import json
 import re
+import sqlite3
 import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -117,6 +119,18 @@ def avro() -> bytes:
     return out.getvalue()
 
 
+def stata() -> bytes:
+    out = io.BytesIO()
+    pd.DataFrame({"claim": [90017], "who": ["Zebediah"]}).to_stata(out, write_index=False)
+    return out.getvalue()
+
+
+def sqlite() -> bytes:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE claims (claim)")
+        return database.serialize()
+
+
 CLAIMED = (["claim", "who", "paid"], [90017, "Zebediah", 17.25], [90018, "Philippa", 18.5])
 
 
@@ -191,6 +205,7 @@ def source(done: Drafted) -> Source:
         ("claims.parquet", parquet(), "Parquet()", []),
         ("claims.orc", orc_file(), "Orc()", []),
         ("claims.xlsx", workbook(), "Excel()", []),
+        ("claims.xls", CLAIMS.replace(b",", b"\t"), 'Csv(delimiter="\\t")', []),
         ("remits.835", X12, "X12()", []),
         ("members.edi", ENROLLMENT, 'X12(kind="segments")', []),
     ],
@@ -535,6 +550,16 @@ def test_no_value_of_the_sample_is_in_what_is_written(
         ("x.bin", bytes(range(256)) * 40, UnknownFormat, "begins as no format that is known"),
         ("empty.txt", b"", UnknownFormat, "is empty"),
         ("claims.ebc", b"".join(f"{n:06}ZEBEDIAH ".encode("cp037") for n in range(99)), UnknownFormat, "is EBCDIC"),
+        (
+            "claims.xls",
+            b"<html><body><table><tr><td>1</td></tr></table></body></html>",
+            UnknownFormat,
+            "a table in HTML",
+        ),
+        ("adt.txt", b"MSH|^~\\&|LAB|H|EHR|H|20240101||ORU^R01|1|P|2.3\rPID|1||7^^^H\r", UnknownFormat, "HL7 version 2"),
+        ("claims.dta", stata(), UnknownFormat, "a Stata file, which no reader reads: ask the party"),
+        ("claims.db", sqlite(), UnknownFormat, "an SQLite database"),
+        ("claims.dbf", b"\x03\x7c\x01\x01\x02\0\0\0\x41\0\x0a\0" + bytes(52), UnknownFormat, "a dBase table"),
         ("note.txt", b"Dear all,\nplease find the file\nattached. Regards, Ed\n", UnknownFormat, "--format csv"),
         ("none.zip", zipped(), UnknownFormat, "there is none inside"),
         ("broken.csv.gz", gzip.compress(CLAIMS)[:-9], DataError, "broken.csv.gz"),
