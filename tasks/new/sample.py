@@ -3,7 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from io import SEEK_END
 from itertools import chain, takewhile
 from shutil import copyfileobj
@@ -240,12 +240,12 @@ def _with_its_end(head: bytes, stream: BinaryIO) -> bytes | None:
 
 
 def _with_footer(found: Read, again: Iterator[Read]) -> list[Read]:
-    """A reader as the last lines show it too: delimited text with its footer, where they show nothing else."""
+    """A reader with the footer that the last lines show, where they show nothing else."""
     kind, reader, evidence = found
-    for _, other, _ in again:
-        same = isinstance(other, Csv) and other.model_copy(update={"footer": 0, "trailer": None}) == reader
-        if same or (isinstance(reader, Fixed) and isinstance(other, Fixed)):
-            return [(kind, other, evidence)]
+    with suppress(UnknownFormat):
+        for _, other, _ in again if isinstance(reader, Csv | Fixed) else ():
+            if isinstance(other, Csv | Fixed) and other.model_copy(update={"footer": 0, "trailer": None}) == reader:
+                return [(kind, other, evidence)]
     return [found]
 
 

@@ -422,6 +422,15 @@ def test_a_trailer_shows_at_the_end_of_a_long_file(
     assert rejected == []
 
 
+@pytest.mark.parametrize("note", [b"note %d\n", b"note\t%d\n"])
+def test_an_end_that_reads_otherwise_changes_nothing(note: bytes, drafted: Callable[..., Drafted]) -> None:
+    lines = b"".join(b"D%08d17000%04dM20260131 NY\n" % (n, n % 1000) for n in range(20_000))
+    ended = lines + b"".join(note % n for n in range(1_500))
+    [dataset] = source(drafted({"claims.dat": ended})).datasets.values()
+    [alone] = source(drafted({"claims.dat": lines}, "alone")).datasets.values()
+    assert dataset.reader == alone.reader
+
+
 def test_amounts_and_days_are_no_several_columns(drafted: Callable[..., Drafted]) -> None:
     lines = b"".join(b"%5d  %8.2f 20%02d-01-31%3d\n" % (n, n / 7, n % 30, n % 50) for n in range(1, 120))
     [dataset] = source(drafted({"claims.dat": lines})).datasets.values()
