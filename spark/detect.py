@@ -310,22 +310,30 @@ def _candidates(head: str, declared: re.Match[str] | None) -> Iterator[_Marks]:
     if declared:
         delimiters = [declared[1]]
     for delimiter in delimiters or [","]:
-        for quote in ('"', "'", *_RARE_QUOTES, None):
-            if quote == "'" and quote not in head:
-                continue
-            if quote in _RARE_QUOTES and sum(_quotes(quote, delimiter, line) for line in lines) < 0.5 * len(lines):
-                continue
+        for quote in _quotes(delimiter, head, lines):
             yield _Marks(delimiter, quote, None)
             if "\\" in head and len(delimiter) == 1:
                 yield _Marks(delimiter, quote, "\\")
     yield _Marks("\n", '"', None)  # one column
 
 
-def _quotes(quote: str, delimiter: str, line: str) -> bool:
+def _quotes(delimiter: str, head: str, lines: list[str]) -> Iterator[str | None]:
+    """What may quote, beside this delimiter."""
+    yield '"'
+    if "'" in head:
+        yield "'"
+    for mark in _RARE_QUOTES:
+        around = f"{mark}{delimiter}{mark}" in head and mark not in delimiter
+        if around and sum(_is_quoted(line, mark, delimiter) for line in lines) >= 0.5 * len(lines):
+            yield mark
+    yield None
+
+
+def _is_quoted(line: str, quote: str, delimiter: str) -> bool:
     """Whether a mark stands on both sides of the delimiter, and around the first cell, if at all."""
     first = line.partition(delimiter)[0]
     closed = len(first) > 1 and first[0] == first[-1] == quote
-    return quote not in delimiter and f"{quote}{delimiter}{quote}" in line and (closed or quote not in first)
+    return f"{quote}{delimiter}{quote}" in line and (closed or quote not in first)
 
 
 def _is_empty_fields(mark: str, head: str) -> bool:
@@ -484,13 +492,9 @@ def _around(rows: _Rows, width: int, whole: bool, options: dict[str, object], ev
         top = 0
     body = [rows.cells[i] for i in table if i >= top]
     headers = _headers(body)
-    if (
-        top
-        and not _is_sparse(rows.cells[0])
-        and not headers
-        and 2 * len(rows.cells[0]) > width > 1
-        and not (_LEADER.match(rows.cells[0][0]) and len({cells[0] for cells in body}) < len(body))
-    ):
+    first = rows.cells[0]
+    control = _LEADER.match(first[0]) and len({cells[0] for cells in body}) < len(body)
+    if top and not control and not _is_sparse(first) and not headers and 2 * len(first) > width > 1:
         evidence.append("the header has another number of names than records have fields: declare `columns`")
         top, headers, left = 0, 1, 0.25
     if top:
@@ -505,13 +509,11 @@ def _around(rows: _Rows, width: int, whole: bool, options: dict[str, object], ev
         options["footer"] = footer
         evidence.append(f"{_number(footer, 'record')} below the table that are none of it")
     ragged = sum(len(cells) != width for cells in rows.cells[top:]) - int(str(options.get("footer", 0)))
-    if (
-        options.get("footer") == 1
-        and not ragged
-        and (trailer := _counting(rows.cells[-1], len(body) - headers, str(options.get("delimiter", ","))))
-    ):
-        options["trailer"] = trailer
-        evidence.append("it says how many records there are")
+    if options.get("footer") == 1 and not ragged:
+        trailer = _counting(rows.cells[-1], len(body) - headers, str(options["delimiter"]))
+        if trailer:
+            options["trailer"] = trailer
+            evidence.append("it says how many records there are")
     if ragged > 0 and not comment:
         evidence.append(f"{_number(ragged, 'record')} of another number of fields, to be rejected")
     return left

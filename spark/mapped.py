@@ -16,6 +16,7 @@ from spark.errors import Misdeclared, MissingColumns
 from spark.mapping import Expression, Mapping, words
 from spark.privacy import Decision, Hash, Privacy, decided, halves, named
 from spark.schemas import Column, Schema
+from spark.schemas.base import REQUIRED
 from spark.session import readable
 from spark.values import quoted
 
@@ -148,7 +149,7 @@ class Mapped:
             *(f"_given_{name}" for name in sorted(self._may_lose)),
         )
         missing = [
-            f"CASE WHEN {c.name} IS NULL{unless_deleted} THEN '{c.name} is required' END"
+            f"CASE WHEN {c.name} IS NULL{unless_deleted} THEN '{c.name}{REQUIRED}' END"
             for c in columns
             if c.required
             for unless_deleted in ["" if c.name in self._schema.key else " AND NOT _deleted"]

@@ -20,7 +20,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.conversions import from_bytes
-from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    NoSuchNamespaceError,
+    NoSuchTableError,
+    TableAlreadyExistsError,
+)
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, In
 from pyiceberg.expressions.visitors import ROWS_MUST_MATCH, _StrictMetricsEvaluator
 from pyiceberg.io.pyarrow import parquet_file_to_data_file
@@ -98,6 +103,13 @@ class Tables:
         if self._catalog is None:
             self._catalog = load_catalog("lake", **self._properties)
         return self._catalog
+
+    def names(self, zone: str) -> list[str]:
+        """The names of all tables in a zone, such as `held.provider`, sorted."""
+        try:
+            return sorted(".".join(found) for found in self.catalog.list_tables(zone))
+        except NoSuchNamespaceError:
+            return []
 
     def folder(self, name: str) -> str:
         """The URL below which the data files of a table such as `raw.nppes_npidata` stand."""

@@ -75,10 +75,10 @@ class Transformed(BaseModel, frozen=True):
 
     `duplicates` repeat the row of their key that stays, `superseded` are lower in the schema's `latest` or, where by
     `Mapping.later` the later wins, earlier than it; `skipped` do not meet `Mapping.where`. `conflicting` rows, held
-    like those that do not fit, contradict the row of their key that stays; `conflicts` names the first by file and
-    record. `reasons` counts held rows by reason, and `held_at` names some of each. By column, `given` counts values,
-    `lost` those of them that do not convert or that the column may not hold, `examples` shows some of these, letters as
-    a and digits as 9, and `lost_at` says where some stand.
+    like those that do not fit, contradict the row of their key that stays. `reasons` counts held rows by reason, and
+    `held_at` names some of each. By column, `given` counts values, `lost` those of them that do not convert or that the
+    column may not hold, `examples` shows some of these, letters as a and digits as 9, and `lost_at` says where some
+    stand.
     """
 
     files: tuple[DataFile, ...] = ()
@@ -92,15 +92,19 @@ class Transformed(BaseModel, frozen=True):
     given: dict[str, int] = {}
     lost: dict[str, int] = {}
     examples: dict[str, tuple[str, ...]] = {}
-    held_at: dict[str, tuple[Example, ...]] = {}
-    lost_at: dict[str, tuple[Example, ...]] = {}
+    held_at: Places = {}
+    lost_at: Places = {}
     conflicting: int = 0
-    conflicts: tuple[str, ...] = ()
 
     @property
     def held(self) -> int:
         """Rows that do not fit, or contradict another."""
         return sum(self.reasons.values())
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """The first rows that contradict another, by file and record."""
+        return tuple(f"{row.file} record {row.record:,}" for row in self.held_at.get(CONTRADICTS, ()))
 
     @property
     def judged(self) -> int:
@@ -126,7 +130,6 @@ class Transformed(BaseModel, frozen=True):
             held_at=_first(self.held_at, other.held_at),
             lost_at=_first(self.lost_at, other.lost_at),
             conflicting=self.conflicting + other.conflicting,
-            conflicts=(self.conflicts + other.conflicts)[:EXAMPLES],
         )
 
 
@@ -194,7 +197,6 @@ def _write(batches: Iterator[pa.RecordBatch], *, schema: Schema, into: str, held
             held.write(unfit.select(HELD.names))
             held.write(_held(settled.conflicts, names))
             lost, examples, lost_at = _lost(table, names)
-            conflicts = _named(settled.conflicts)
             done += Transformed(
                 rows=settled.rows.num_rows,
                 duplicates=settled.duplicates,
@@ -203,10 +205,9 @@ def _write(batches: Iterator[pa.RecordBatch], *, schema: Schema, into: str, held
                 given={name: table.num_rows - table[name].null_count + lost[name] for name in names},
                 lost=lost,
                 examples=examples,
-                held_at=_held_at(unfit) | ({CONTRADICTS: conflicts} if conflicts else {}),
+                held_at=_held_at(unfit, settled.conflicts),
                 lost_at=lost_at,
                 conflicting=settled.conflicts.num_rows,
-                conflicts=tuple(f"{row.file} record {row.record:,}" for row in conflicts),
             )
         done += Transformed(files=tuple(fits.close()), held_files=tuple(held.close()))
     yield pa.RecordBatch.from_pylist([{RESULT: done.model_dump_json()}])
@@ -273,10 +274,11 @@ def _held(conflicts: pa.Table, names: Sequence[str]) -> pa.Table:
     return pa.table([*conflicts.select(HELD.names[:4]), reasons, pa.array(texts, pa.string())], schema=HELD)
 
 
-def _held_at(unfit: pa.Table) -> Places:
+def _held_at(unfit: pa.Table, conflicts: pa.Table) -> Places:
     """Where some of the rows stand that are held, by reason."""
     reasons = unfit["_reason"]
-    return {reason: _named(unfit.filter(pc.equal(reasons, reason))) for reason in pc.unique(reasons).to_pylist()}
+    found = {reason: _named(unfit.filter(pc.equal(reasons, reason))) for reason in pc.unique(reasons).to_pylist()}
+    return {**found, **({CONTRADICTS: _named(conflicts)} if conflicts.num_rows else {})}
 
 
 def _named(rows: pa.Table, texts: Sequence[str] = ("",) * EXAMPLES) -> tuple[Example, ...]:

@@ -3,8 +3,6 @@
 import logging
 from datetime import timedelta
 
-from pyiceberg.exceptions import NoSuchNamespaceError
-
 from blocks import uploads
 from blocks.lake import Lake
 from spark.expire import ORPHAN, Expired, expire
@@ -55,12 +53,4 @@ def expire_source(
 
 def shared(tables: Tables) -> list[str]:
     """The names of all tables that sources share, such as `current.provider`."""
-    return [name for zone in SHARED for name in tables_in(tables, zone)]
-
-
-def tables_in(tables: Tables, zone: str) -> list[str]:
-    """The names of all tables in a zone that the catalog knows."""
-    try:
-        return sorted(".".join(found) for found in tables.catalog.list_tables(zone))
-    except NoSuchNamespaceError:
-        return []
+    return [name for zone in SHARED for name in tables.names(zone)]

@@ -46,6 +46,15 @@ _BINARY = [
     ("avro", rb"Obj\x01"),
     ("excel", rb"PK\x03\x04|\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
 ]
+_NOT_READ = (
+    ("a Stata file", rb"<stata_dta>|[\x69-\x73][\x01\x02]\x01\0"),
+    ("an SPSS file", rb"\$FL[23]@\(#\)"),
+    ("an SQLite database", rb"SQLite format 3\0"),
+    ("an Access database", rb"\0\x01\0\0Standard (?:Jet|ACE) DB\0"),
+    ("a dBase table", rb"[\x03\x30\x31\x83\x8b\xf5][\x00-\xff][\x01-\x0c][\x01-\x1f].{8}\0"),
+    ("of R", rb"RD[AX]2\n|X\n\0\0\0[\x02\x03]"),
+)
+"""Formats of tables that are named, for who is to ask for another, by how they begin."""
 _TEXT = [
     ("xml", r"<(\?xml\s|!DOCTYPE\s|!--|[^\W\d][\w.:-]*[\s/>])"),
     ("json", r'\{\s*("|\}|$)|\[\s*([\[{"\]]|-?\d|true\b|false\b|null\b|$)'),
@@ -104,17 +113,6 @@ def shown(choice: Choice) -> dict[str, object]:
     return {"format": choice.format, **choice.reader.model_dump(mode="json", exclude_defaults=True)}
 
 
-_NOT_READ = (
-    ("a Stata file", rb"<stata_dta>|[\x69-\x73][\x01\x02]\x01\0"),
-    ("an SPSS file", rb"\$FL[23]@\(#\)"),
-    ("an SQLite database", rb"SQLite format 3\0"),
-    ("an Access database", rb"\0\x01\0\0Standard (?:Jet|ACE) DB\0"),
-    ("a dBase table", rb"[\x03\x30\x31\x83\x8b\xf5][\x00-\xff][\x01-\x0c][\x01-\x1f].{8}\0"),
-    ("of R", rb"RD[AX]2\n|X\n\0\0\0[\x02\x03]"),
-)
-"""Formats of tables that are named, for who is to ask for another, by how they begin."""
-
-
 def _format(name: str, head: bytes) -> tuple[str, str]:
     """A file's format by its content, or else by its name, and what says so."""
     ending = name.rpartition(".")[2].lower()
@@ -140,7 +138,8 @@ def _format(name: str, head: bytes) -> tuple[str, str]:
         )
     if found := next((fmt for fmt, begins in _TEXT if re.match(begins, text)), None):
         return found, f"it begins as {found} does"
-    if by_name and by_name != "csv" and not (by_name == "excel" and text and not _is_binary(head, text)):
+    text_as_workbook = by_name == "excel" and text and not _is_binary(head, text)
+    if by_name and by_name != "csv" and not text_as_workbook:
         return by_name, f"its name ends in .{ending}"  # its reader says what is wrong with it
     if _is_ebcdic(head):
         raise UnknownFormat(

@@ -17,7 +17,6 @@ from spark.profiling.report.words import markdown
 from spark.recognising import recognise
 from tasks import expect, profiles
 from tasks.convert import Raw
-from tasks.expire import tables_in
 from tasks.manifest import encoded
 from tasks.run import Run, current
 from tasks.source import Drop
@@ -78,7 +77,7 @@ def reports(raw: Raw, run: Run) -> dict[str, Report]:
     drops, beside = expect.earlier(raw.drop, run), expect.last(raw.drop, run)
     shown = [*drops[-HISTORY:], *([beside] if beside and beside not in drops[-HISTORY:] else [])]
     before = {drop.key: profiles.read(run.lake, drop) for drop in sorted(shown, key=lambda drop: drop.order)}
-    unfit = list(_unfit(raw, run))
+    unfit = sorted(_unfit(raw, run), key=lambda one: not one.reasons)
     return {
         name: _report(name, now, raw, before, beside, unfit, run)
         for name, now in kept.items()
@@ -125,10 +124,10 @@ def _report(
 
 
 def _unfit(raw: Raw, run: Run) -> Iterator[Unfit]:
-    """What transforms say of a drop as it is in Raw now, of those common schemas of which it has been made."""
-    for table in tables_in(run.tables, "held"):
+    """What transforms of a drop as it is in Raw now could not use, by common schema."""
+    for table in run.tables.names("held"):
         mark = run.tables.marks(table, "drop").get(f"{run.source.slug}/{raw.drop.key}", {})
-        if mark.get("converted") == raw.fingerprint:
+        if mark.get("converted") == raw.fingerprint and (mark["reasons"] or mark["lost"]):
             yield Unfit.model_validate({**mark, "to": table.partition(".")[2]})
 
 

@@ -20,7 +20,7 @@ from spark.expire import ORPHAN
 from spark.forget import forget, knows, may_become, mentions, needed
 from spark.tables import Tables
 from tasks.engine import Log
-from tasks.expire import SHARED, shared, tables_in
+from tasks.expire import SHARED, shared
 from tasks.manifest import now
 from tasks.source import Source
 
@@ -122,7 +122,7 @@ def _left(source: Source, lake: Lake, tables: Tables, unnamed: Collection[str] =
             yield Left(stored.path, f"in {zone}", zone, stored)
     for zone in OWN:
         ours = _Ours(source, lake)
-        for name in tables_in(tables, zone):
+        for name in tables.names(zone):
             if ours(name.partition(".")[2]):
                 yield Left(name, "in the catalog", zone)
         start = lake.path(zone)
@@ -130,7 +130,7 @@ def _left(source: Source, lake: Lake, tables: Tables, unnamed: Collection[str] =
             if ours(stored.path.removeprefix(f"{start}/").partition("/")[0]):
                 yield Left(stored.path, f"in {zone}", zone, stored)
     for zone in SHARED:
-        known = [name.partition(".")[2] for name in tables_in(tables, zone)]
+        known = [name.partition(".")[2] for name in tables.names(zone)]
         for name in sorted({*known, *_folders(lake, zone)}):
             yield from _in_shared(source, lake, tables, zone, name, unnamed)
 
@@ -194,7 +194,7 @@ class _Ours:
 
 def _own_tables(source: Source, lake: Lake, tables: Tables) -> list[str]:
     ours = _Ours(source, lake)
-    return [name for zone in OWN for name in tables_in(tables, zone) if ours(name.partition(".")[2])]
+    return [name for zone in OWN for name in tables.names(zone) if ours(name.partition(".")[2])]
 
 
 def _folders(lake: Lake, zone: str) -> list[str]:

@@ -112,8 +112,8 @@ def transform(raw: Raw, to: Schema, by: Dict[str, Mapping], checks: Checks = CHE
         if any((done.held, done.lost, was.get("held"), was.get("lost"))):
             draw(raw, run)
         metrics.add(run.source.slug, "transformed", rows=0 if done.stopped else done.rows, rejected=done.held)
-    if known is None and done.stopped:
-        emit("inlet.drop.held", raw.drop, schema=str(to), what="; ".join(done.failures), held=done.held)
+        if done.stopped:
+            emit("inlet.drop.held", raw.drop, schema=str(to), what="; ".join(done.failures), held=done.held)
     if done.stopped:
         raise ChecksFailed(f"{run.source.slug} {raw.drop} to {to}: {'; '.join(done.failures)}")
     return done
@@ -159,7 +159,7 @@ def to_schema(
     )
     accepted = decisions.read(run.lake, slug).accepted(drop) if found else None
     made = Candidate(
-        **done.model_dump(exclude={"files", "held_files", "conflicts"}),
+        **done.model_dump(exclude={"files", "held_files"}),
         drop=drop,
         to=to,
         fingerprint=made_from,

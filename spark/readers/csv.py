@@ -232,7 +232,7 @@ class Csv(Shell, frozen=True, extra="forbid"):
         ]
         return self._padded(table, [one for one in odd if self.pad and one.fields < len(names)], rejected, of)
 
-    def _padded(self, table: pa.Table, short: list["_Odd"], rejected: list[Rejected], of: Piece) -> Parsed:
+    def _padded(self, table: pa.Table, short: list[_Odd], rejected: list[Rejected], of: Piece) -> Parsed:
         """Rows, and beside them records of fewer fields, by the number of these."""
         if not short:
             return table, rejected
@@ -243,7 +243,7 @@ class Csv(Shell, frozen=True, extra="forbid"):
             narrow = of.model_copy(update={"columns": of.columns[:width]})
             rows, wrong = self._at_once(data, np.array([one.record for one in some], np.int64), narrow)
             nulls = [pa.nulls(rows.num_rows, pa.string())] * (len(of.columns) - width)
-            tables.append(_table(rows[0], [*rows.columns[1:], *nulls], of.columns))
+            tables.append(_table(rows[0].to_numpy(), [*rows.columns[1:], *nulls], of.columns))
             rejected += wrong
         both = pa.concat_tables(tables)
         return both.take(pc.sort_indices(both.column(0))), rejected
@@ -371,11 +371,8 @@ def _split(data: bytes, dialect: Dialect, records: int) -> list[bytes]:
     return [data[start:end] for (start, end), filled in spans if filled]
 
 
-def _table(
-    ordinals: Ordinals | pa.ChunkedArray, values: Sequence[pa.Array | pa.ChunkedArray], columns: Sequence[str]
-) -> pa.Table:
-    positions = ordinals if isinstance(ordinals, pa.ChunkedArray) else pa.array(ordinals, pa.int64())
-    return pa.table([positions, *values], names=["_record", *columns])
+def _table(ordinals: Ordinals, values: Sequence[pa.Array | pa.ChunkedArray], columns: Sequence[str]) -> pa.Table:
+    return pa.table([pa.array(ordinals, pa.int64()), *values], names=["_record", *columns])
 
 
 def _replaced(column: pa.ChunkedArray, old: str, new: str) -> pa.ChunkedArray:

@@ -22,6 +22,9 @@ Type = Literal[
 ]
 """Spark SQL's names of the types of columns; `decimal(18,2)` is for money, `decimal(18,4)` for quantities."""
 
+REQUIRED = " is required"
+"""How the reason ends, behind a column's name, for which a row that lacks a value there is held."""
+
 _ARROW: dict[Type, pa.DataType] = {
     "string": pa.string(),
     "int": pa.int32(),

@@ -146,7 +146,8 @@ def ruled_columns(head: bytes, *, whole: bool) -> Fixed | None:
 
     What is counted below the table, such as `(100 rows affected)`, is its footer.
     """
-    lines = _decoded(head)[0].splitlines()
+    text, encoding = _decoded(head)
+    lines = text.splitlines()
     at = next((n for n, line in enumerate(lines[:_ABOVE]) if n and _RULE.fullmatch(line)), None)
     if at is None:
         return None
@@ -159,7 +160,6 @@ def ruled_columns(head: bytes, *, whole: bool) -> Fixed | None:
     )
     below = [line for line in lines[at + 1 :] if line.strip()]
     footer = int(whole and len(below) > 1 and _ROWS_BELOW.search(below[-1]) is not None)
-    encoding = _decoded(head)[1]
     return Fixed(layouts=(Layout(fields=fields),), trim="both", pad=True, encoding=encoding, skip=at + 1, footer=footer)
 
 

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from spark.checks import Checks, Parent, Reference, failures, references
 from spark.parts import DataFile
+from spark.profiling.shown import Example
 from spark.schemas import Column, Schema
 from spark.transform import CONTRADICTS, Transformed
 from spark.writer import write
@@ -26,6 +27,9 @@ CHILD = Schema(
 )
 PARENT = Schema(name="parent", doc="", key=("name",), columns=(Column(name="name", doc="", required=True),))
 SLICE = "_source = 'party' AND _drop = 'd1'"
+
+
+AT = {CONTRADICTS: (Example(file="f", record=1),)}
 
 
 def done(**counts: Any) -> Transformed:
@@ -52,8 +56,8 @@ CASES: list[tuple[Transformed, dict[str, Any], Checks, list[str]]] = [
     (done(lost={"n": 6}, given={"n": 100}, **LOST), {}, Checks(), ["lost"]),
     (done(lost={"n": 6}, given={"n": 100}, **LOST), {}, Checks(lost=0.06), []),
     (done(lost={"n": 1}, given={"n": 1}, **LOST), {}, Checks(), []),
-    (done(rows=1, conflicting=1, conflicts=("f record 1",), reasons={CONTRADICTS: 1}), {}, Checks(held=1), ["keys"]),
-    (done(rows=1, conflicting=9, conflicts=("f record 1",), reasons={CONTRADICTS: 9}), {}, Checks(), ["keys"]),
+    (done(rows=1, conflicting=1, held_at=AT, reasons={CONTRADICTS: 1}), {}, Checks(held=1), ["keys"]),
+    (done(rows=1, conflicting=9, held_at=AT, reasons={CONTRADICTS: 9}), {}, Checks(), ["keys"]),
     (done(rows=990, conflicting=10, reasons={CONTRADICTS: 10}), {}, Checks(conflicting=0.01, held=0), []),
     (done(rows=989, conflicting=11, reasons={CONTRADICTS: 11}), {}, Checks(conflicting=0.01), ["keys"]),
     (done(rows=1, conflicting=1, reasons={CONTRADICTS: 1}), {}, Checks(conflicting=0.01), []),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from spark.profiling.findings import Finding, Kind
 from spark.profiling.report.content import OFTEN, Refused, Report, Unfit
+from spark.schemas.base import REQUIRED
 
 ASKS: dict[Kind, str] = {
     "rows": "Please confirm that the file is whole, and that this number of records is meant.",
@@ -21,9 +22,6 @@ ASKS: dict[Kind, str] = {
     "dates": "Please check the dates that are far from all others.",
 }
 """What is asked of the source, by what was found."""
-
-REQUIRED = " is required"
-"""How the reason ends for which a row is held that lacks something."""
 
 KINDS = {"full": "full file", "incremental": "increment", "deletions": "list of deletions"}
 
